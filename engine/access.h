@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The vocabulary for memory that two vCPUs share. Every such access goes through here (or through
+ * a lock built on it); a plain access to shared memory is a bug even where it happens to work.
+ *
+ * Under the threads executor these are C11 atomics. Under the explorer each one is a decision
+ * point first: it knows the address, the kind of access and the source line, and another vCPU may
+ * be chosen to run before the access takes effect. The access itself is then one indivisible step.
+ *
+ * Ordering, with the kernel's meaning (Documentation/memory-barriers.txt of v3.14):
+ *   READ_ONCE, WRITE_ONCE	none
+ *   smp_load_acquire		later accesses stay behind it
+ *   smp_store_release		earlier accesses stay before it
+ *   xchg, cmpxchg, atomic_*	full barrier on both sides (x86: locked instructions)
+ *   atomic_inc, atomic_dec ... without a result: on x86 locked too, a full barrier
+ *   smp_mb			full barrier
+ * ThreadSanitizer does not model stand-alone fences, so smp_mb is a locked operation on a word of
+ * the vCPU's own, and nothing here may depend on it to publish plain data.
+ *
+ * Operands are scalars of at most eight bytes.
+ */
+#ifndef ENGINE_ACCESS_H
+#define ENGINE_ACCESS_H
+
+#include "engine/types.h"
+#include "engine/vcpu.h"
+
+/* What a decision point is about to do. */
+enum access_kind {
+	ACCESS_LOAD,
+	ACCESS_STORE,
+	ACCESS_RMW,   /* locked read-modify-write */
+	ACCESS_FENCE, /* smp_mb */
+	ACCESS_LOCK,  /* attempt to take a lock */
+	ACCESS_UNLOCK,
+	ACCESS_EXEC, /* a point in the code, no memory: user instruction, safepoint */
+};
+
+/* One decision point in the source. All of them stand in the section mmt_sites, which gives each
+ * an index (site_index) that is the same in every run of one build. */
+struct site {
+	const char *file;
+	const char *func;
+	u32 line;
+	u32 kind;
+};
+
+#define MMT_SITE(access)                                                                           \
+	({                                                                                         \
+		static const struct site mmt_site                                                  \
+			__attribute__((section("mmt_sites"), used)) = {                            \
+				__FILE__, __func__, __LINE__, (access)};                           \
+		&mmt_site;                                                                         \
+	})
+
+/* The explorer's side (engine/explore.c). */
+void explore_point(const volatile void *addr, const struct site *site);
+u64 explore_load(const volatile void *addr, u32 size, const struct site *site);
+void explore_store(volatile void *addr, u32 size, u64 value, const struct site *site);
+
+#define explore_hook(addr, access)                                                                 \
+	do {                                                                                       \
+		if (unlikely(exploring()))                                                         \
+			explore_point((addr), MMT_SITE(access));                                   \
+	} while (0)
+
+/* A value of x's type, without qualifiers, so that temporaries can be assigned. */
+#define unqual_typeof(x) __typeof__(((void)0, (x)))
+
+#define READ_ONCE(x)                                                                               \
+	({                                                                                         \
+		unqual_typeof(x) _ro_v;                                                            \
+		_Static_assert(sizeof(x) <= 8, "READ_ONCE is for scalars");                        \
+		if (unlikely(exploring()))                                                         \
+			_ro_v = (unqual_typeof(x))explore_load(&(x), sizeof(x),                    \
+							       MMT_SITE(ACCESS_LOAD));             \
+		else                                                                               \
+			_ro_v = __atomic_load_n(&(x), __ATOMIC_RELAXED);                           \
+		_ro_v;                                                                             \
+	})
+
+#define smp_load_acquire(p)                                                                        \
+	({                                                                                         \
+		unqual_typeof(*(p)) _la_v;                                                         \
+		if (unlikely(exploring()))                                                         \
+			_la_v = (unqual_typeof(*(p)))explore_load((p), sizeof(*(p)),               \
+								  MMT_SITE(ACCESS_LOAD));          \
+		else                                                                               \
+			_la_v = __atomic_load_n((p), __ATOMIC_ACQUIRE);                            \
+		_la_v;                                                                             \
+	})
+
+#define mmt_store(p, v, order)                                                                     \
+	do {                                                                                       \
+		unqual_typeof(*(p)) _st_v = (v);                                                   \
+		if (unlikely(exploring()))                                                         \
+			explore_store((p), sizeof(*(p)), (u64)_st_v, MMT_SITE(ACCESS_STORE));      \
+		else                                                                               \
+			__atomic_store_n((p), _st_v, (order));                                     \
+	} while (0)
+
+#define WRITE_ONCE(x, v) mmt_store(&(x), (v), __ATOMIC_RELAXED)
+#define smp_store_release(p, v) mmt_store((p), (v), __ATOMIC_RELEASE)
+
+#define xchg(p, v)                                                                                 \
+	({                                                                                         \
+		explore_hook((p), ACCESS_RMW);                                                     \
+		__atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST);                                   \
+	})
+
+/* Returns the value found; the exchange took place if it equals @old. */
+#define cmpxchg(p, old, new)                                                                       \
+	({                                                                                         \
+		unqual_typeof(*(p)) _cx_old = (old);                                               \
+		explore_hook((p), ACCESS_RMW);                                                     \
+		__atomic_compare_exchange_n((p), &_cx_old, (new), false, __ATOMIC_SEQ_CST,         \
+					    __ATOMIC_SEQ_CST);                                     \
+		_cx_old;                                                                           \
+	})
+
+#define mmt_fetch(op, p, v)                                                                        \
+	({                                                                                         \
+		explore_hook((p), ACCESS_RMW);                                                     \
+		__atomic_##op((p), (v), __ATOMIC_SEQ_CST);                                         \
+	})
+
+#define atomic_read(p) READ_ONCE(*(p))
+#define atomic_set(p, v) WRITE_ONCE(*(p), (v))
+#define atomic_add_return(v, p) mmt_fetch(add_fetch, p, v)
+#define atomic_sub_return(v, p) mmt_fetch(sub_fetch, p, v)
+#define atomic_fetch_or(v, p) mmt_fetch(fetch_or, p, v)
+#define atomic_fetch_and(v, p) mmt_fetch(fetch_and, p, v)
+#define atomic_add(v, p) ((void)atomic_add_return(v, p))
+#define atomic_sub(v, p) ((void)atomic_sub_return(v, p))
+#define atomic_inc(p) atomic_add(1, p)
+#define atomic_dec(p) atomic_sub(1, p)
+#define atomic_inc_return(p) atomic_add_return(1, p)
+#define atomic_dec_return(p) atomic_sub_return(1, p)
+#define atomic_dec_and_test(p) (atomic_sub_return(1, p) == 0)
+
+/* Adds 1 unless the counter is zero; true if it did. */
+#define atomic_inc_not_zero(p)                                                                     \
+	({                                                                                         \
+		unqual_typeof(*(p)) _nz_v = READ_ONCE(*(p));                                       \
+		for (;;) {                                                                         \
+			unqual_typeof(*(p)) _nz_seen;                                              \
+			if (!_nz_v)                                                                \
+				break;                                                             \
+			_nz_seen = cmpxchg((p), _nz_v, _nz_v + 1);                                 \
+			if (_nz_seen == _nz_v)                                                     \
+				break;                                                             \
+			_nz_v = _nz_seen;                                                          \
+		}                                                                                  \
+		_nz_v != 0;                                                                        \
+	})
+
+/* Bitmaps of u64 words, such as CPU masks. set_bit and clear_bit are locked: full barriers. */
+#define set_bit(nr, map) ((void)atomic_fetch_or(1ULL << ((nr) & 63), &(map)[(nr) >> 6]))
+#define clear_bit(nr, map) ((void)atomic_fetch_and(~(1ULL << ((nr) & 63)), &(map)[(nr) >> 6]))
+#define test_bit(nr, map) (!!(READ_ONCE((map)[(nr) >> 6]) & (1ULL << ((nr) & 63))))
+#define test_and_set_bit(nr, map)                                                                  \
+	(!!(atomic_fetch_or(1ULL << ((nr) & 63), &(map)[(nr) >> 6]) & (1ULL << ((nr) & 63))))
+
+static __always_inline_fn void smp_mb_at(const struct site *site)
+{
+	if (unlikely(exploring()))
+		explore_point(NULL, site);
+#ifdef __x86_64__
+	__asm__ volatile("lock; addl $0, -4(%%rsp)" ::: "memory", "cc");
+#else
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+#define smp_mb() smp_mb_at(MMT_SITE(ACCESS_FENCE))
+
+/* For the oracle only: looks at shared memory without being a decision point. */
+#define oracle_read(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
+
+/* For structures that no other vCPU can reach yet (being set up, or owned). */
+#define init_once(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
+
+extern const struct site __start_mmt_sites[], __stop_mmt_sites[];
+static inline u32 site_index(const struct site *s)
+{
+	return (u32)(s - __start_mmt_sites);
+}
+
+#endif

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "engine/explore.h"
+
+#include <string.h>
+
+#ifdef __SANITIZE_THREAD__
+void __tsan_acquire(void *addr);
+void __tsan_release(void *addr);
+#else
+#define __tsan_acquire(addr) ((void)(addr))
+#define __tsan_release(addr) ((void)(addr))
+#endif
+
+__thread u64 mmt_current;
+
+void vcpu_set_current(struct vcpu *v)
+{
+	mmt_current = (u64)v | (v && v->explorer ? MMT_CURRENT_EXPLORE : 0);
+}
+
+#ifndef __x86_64__
+__noinline u64 vcpu_current_word(void)
+{
+	return *(volatile u64 *)&mmt_current;
+}
+#endif
+
+INVARIANT(inv_deadlock, "deadlock", "some vCPU can always go on until the machine has finished");
+
+/* Odd 64-bit constant of the history hash: FNV-1a's prime, 64 bit. */
+#define HISTORY_PRIME 0x100000001b3ULL
+
+static inline void history_mix(struct explorer *x, u64 value)
+{
+	x->stats.history = (x->stats.history ^ value) * HISTORY_PRIME;
+	x->stats.history ^= x->stats.history >> 32;
+}
+
+void explore_note(u64 value)
+{
+	struct vcpu *v = this_vcpu();
+
+	if (v && v->explorer)
+		history_mix(v->explorer, value);
+}
+
+/* Gives the thread to @next; returns when @v is chosen again. */
+static inline void run_vcpu(struct explorer *x, struct vcpu *v, u32 next)
+{
+	struct vcpu *to = &x->machine->vcpus[next];
+
+	x->stats.switches++;
+	x->d.last = next;
+	/* For the thread that started the run, which looks at everything afterwards. */
+	__tsan_release(&x->end);
+	vcpu_set_current(to);
+	fiber_switch_vcpu(v->fiber, to->fiber);
+}
+
+static __cold_path void explore_end(struct explorer *x, struct vcpu *v, enum machine_end end)
+{
+	x->end = end;
+	explore_leave(v);
+}
+
+static __cold_path void nothing_runnable(struct explorer *x, struct vcpu *v)
+{
+	const struct machine *m = x->machine;
+	char who[VIOLATION_MESSAGE_SIZE] = "";
+	size_t len = 0;
+
+	if (x->nr_done == m->nr_vcpus)
+		explore_end(x, v, MACHINE_FINISHED);
+	for (u32 i = 0; i < m->nr_vcpus && len < sizeof(who); i++) {
+		const struct vcpu *w = &m->vcpus[i];
+		int n;
+
+		if (w->run_state == VCPU_DONE)
+			continue;
+		n = snprintf(who + len, sizeof(who) - len, "%sCPU%u %s", len ? "; " : "", i,
+			     w->run_state == VCPU_HALTED ? "idle" : "spins in ");
+		len += n > 0 ? (size_t)n : 0;
+		if (w->run_state == VCPU_SPINNING && w->site && len < sizeof(who)) {
+			n = snprintf(who + len, sizeof(who) - len, "%s", w->site->func);
+			len += n > 0 ? (size_t)n : 0;
+		}
+	}
+	violation_from_outside(x->machine, &inv_deadlock, v->id, "nothing can run: %s", who);
+	explore_end(x, v, MACHINE_DEADLOCK);
+}
+
+/* @v has left the runnable set: somebody else must go on. Returns when @v is chosen again. */
+static void give_up_cpu(struct explorer *x, struct vcpu *v)
+{
+	u32 next;
+
+	if (unlikely(!x->d.runnable))
+		nothing_runnable(x, v);
+	next = x->strategy->ops->pick(x->strategy, &x->d);
+	if (next != v->id)
+		run_vcpu(x, v, next);
+}
+
+static inline void make_runnable(struct explorer *x, struct vcpu *v)
+{
+	v->run_state = VCPU_RUNNING;
+	x->d.runnable |= 1ULL << v->id;
+	x->spinning &= ~(1ULL << v->id);
+}
+
+void explore_stored(struct explorer *x, const volatile void *addr)
+{
+	u64 left = x->spinning;
+
+	while (left) {
+		struct vcpu *w = &x->machine->vcpus[__builtin_ctzll(left)];
+
+		left &= left - 1;
+		if (w->spin_addr == addr)
+			make_runnable(x, w);
+	}
+}
+
+static inline bool deliverable(const struct vcpu *v)
+{
+	return v->pending && !v->irqs_off;
+}
+
+static __noinline void interrupts_and_preemption(struct explorer *x, struct vcpu *v)
+{
+	if (deliverable(v) && x->strategy->ops->choose(x->strategy, CHOICE_INTERRUPT, v->id, 2))
+		vcpu_run_interrupts(v);
+	/* A handler may have ended in a switch of tasks: v is still the vCPU we run on. */
+	if (v->preempt_count || v->irqs_off || v->in_interrupt)
+		return;
+	if (!v->need_resched && v->nr_waiting &&
+	    x->strategy->ops->choose(x->strategy, CHOICE_TICK, v->id, 2))
+		v->need_resched = 1;
+	if (v->need_resched)
+		v->machine->ops.preempt(v);
+}
+
+void explore_point(const volatile void *addr, const struct site *site)
+{
+	struct vcpu *v = this_vcpu();
+	struct explorer *x = v->explorer;
+	u64 own = 1ULL << v->id;
+
+	if (unlikely(v->oracle_depth))
+		return;
+	v->site = site;
+	x->d.site = site;
+	x->d.address = arena_offset(&x->machine->arena, addr);
+	if (unlikely(++x->d.step >= x->max_steps))
+		explore_end(x, v, MACHINE_NO_PROGRESS);
+	if (x->d.runnable != own) {
+		u32 next = x->strategy->ops->pick(x->strategy, &x->d);
+
+		if (next != v->id) {
+			x->stats.preemptions++;
+			run_vcpu(x, v, next);
+		}
+	}
+	if (unlikely(v->pending) ||
+	    (!v->preempt_count && unlikely(v->need_resched || v->nr_waiting))) {
+		interrupts_and_preemption(x, v);
+		/* The task may have moved; the access belongs to wherever it runs now. */
+		v = this_vcpu();
+		v->site = site;
+	}
+	history_mix(x, (u64)v->id << 56 ^ (u64)site->line << 32 ^
+			       arena_offset(&x->machine->arena, addr));
+	if (x->spinning && site->kind != ACCESS_LOAD)
+		explore_stored(x, addr);
+}
+
+void explore_relax_on(struct vcpu *v, const volatile void *addr)
+{
+	struct explorer *x = v->explorer;
+
+	if (deliverable(v)) {
+		vcpu_run_interrupts(v);
+		return;
+	}
+	x->d.site = v->site;
+	v->run_state = VCPU_SPINNING;
+	v->spin_addr = addr;
+	x->spinning |= 1ULL << v->id;
+	x->d.runnable &= ~(1ULL << v->id);
+	give_up_cpu(x, v);
+	v->spin_addr = NULL;
+	if (deliverable(v))
+		vcpu_run_interrupts(v);
+}
+
+void explore_halt(struct vcpu *v)
+{
+	struct explorer *x = v->explorer;
+
+	while (!v->pending) {
+		x->d.site = NULL;
+		if (v->machine->ops.vcpu_sleep)
+			v->machine->ops.vcpu_sleep(v);
+		if (v->pending)
+			break;
+		v->run_state = VCPU_HALTED;
+		x->d.runnable &= ~(1ULL << v->id);
+		give_up_cpu(x, v);
+	}
+	v->irqs_off = 0;
+	vcpu_run_interrupts(v);
+}
+
+void explore_raised(struct vcpu *target)
+{
+	struct explorer *x = target->explorer;
+
+	if (target->run_state == VCPU_HALTED ||
+	    (target->run_state == VCPU_SPINNING && !target->irqs_off))
+		make_runnable(x, target);
+}
+
+void explore_leave(struct vcpu *v)
+{
+	struct explorer *x = v->explorer;
+
+	vcpu_set_current(NULL);
+	__tsan_release(&x->end);
+	fiber_switch_final(v->fiber, &x->host);
+	__builtin_unreachable();
+}
+
+void explore_stop(struct machine *m, enum machine_end why)
+{
+	struct explorer *x = m->vcpus[0].explorer;
+
+	if (x)
+		x->end = why;
+}
+
+static void explore_vcpu_main(void *arg)
+{
+	struct vcpu *v = arg;
+	struct explorer *x = v->explorer;
+
+	__tsan_acquire(&x->strategy); /* what was set up before the run */
+	v->machine->ops.vcpu_main(v);
+	v->run_state = VCPU_DONE;
+	x->nr_done++;
+	x->d.runnable &= ~(1ULL << v->id);
+	x->d.site = NULL;
+	give_up_cpu(x, v);
+	__builtin_unreachable();
+}
+
+enum machine_end explore_run(struct machine *m, struct strategy *strategy)
+{
+	struct explorer x = {
+		.machine = m,
+		.strategy = strategy,
+		.max_steps = m->config.max_steps ? m->config.max_steps : ~0ULL,
+		.end = MACHINE_FINISHED,
+	};
+	u32 first;
+
+	x.stats.history = m->config.seed;
+	for (u32 i = 0; i < m->nr_vcpus; i++) {
+		struct vcpu *v = &m->vcpus[i];
+
+		v->explorer = &x;
+		v->run_state = VCPU_RUNNING;
+		v->ticks = 0; /* explore: ticks are a choice, never counted */
+		v->fiber = &v->main_fiber;
+		fiber_restart(&v->main_fiber, explore_vcpu_main, v);
+		x.d.runnable |= 1ULL << i;
+	}
+	fiber_init_host(&x.host);
+	__tsan_release(&x.strategy);
+	strategy->ops->begin(strategy, m->config.seed, m->nr_vcpus);
+	first = strategy->ops->pick(strategy, &x.d);
+	x.d.last = first;
+	vcpu_set_current(&m->vcpus[first]);
+	fiber_switch_vcpu(&x.host, &m->vcpus[first].main_fiber);
+
+	/* Back for good. */
+	__tsan_acquire(&x.end);
+	vcpu_set_current(NULL);
+	fiber_forget_host(&x.host);
+	x.stats.steps = x.d.step;
+	m->explored = x.stats;
+	for (u32 i = 0; i < m->nr_vcpus; i++)
+		m->vcpus[i].explorer = NULL;
+	if (m->violations.ready && x.end != MACHINE_DEADLOCK)
+		return MACHINE_VIOLATION;
+	return x.end;
+}

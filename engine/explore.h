@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The explorer: all vCPUs of one machine on one thread, every choice made by a strategy. Private
+ * to engine/; the parts above use engine/executor.h.
+ *
+ * This file's code, the strategies and the event rings are built without ThreadSanitizer: they are
+ * the machinery below the emulated CPUs, shared by fibers that TSan must treat as unordered
+ * threads. The accesses of the emulated kernel themselves are made in engine/access.c, which is
+ * instrumented.
+ */
+#ifndef ENGINE_EXPLORE_H
+#define ENGINE_EXPLORE_H
+
+#include "engine/executor.h"
+#include "engine/strategy.h"
+
+struct explorer {
+	struct decision d; /* d.runnable is kept up to date all the time */
+	struct machine *machine;
+	struct strategy *strategy;
+	u64 max_steps;
+	u64 spinning; /* vCPUs in VCPU_SPINNING */
+	u32 nr_done;
+	enum machine_end end;
+	struct explore_stats stats;
+	struct fiber host;
+};
+
+enum machine_end explore_run(struct machine *m, struct strategy *strategy);
+enum machine_end threads_run(struct machine *m);
+
+/* The explorer's half of the calls in executor.h. */
+void explore_relax_on(struct vcpu *v, const volatile void *addr);
+void explore_halt(struct vcpu *v);
+void explore_raised(struct vcpu *target);
+__attribute__((noreturn)) void explore_leave(struct vcpu *v);
+void explore_stop(struct machine *m, enum machine_end why);
+
+/* After a store, an RMW or an unlock: whoever spins on @addr may look again. */
+void explore_stored(struct explorer *x, const volatile void *addr);
+
+/* Runs what is pending, without asking. */
+void vcpu_run_interrupts(struct vcpu *v);
+
+#endif

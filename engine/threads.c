@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The threads executor: every vCPU is a pthread. The thread that called machine_run() watches:
+ * it calls the monitor, looks for vCPUs that make no progress, and collects the threads.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine/explore.h"
+
+INVARIANT(inv_soft_lockup, "soft-lockup",
+	  "every vCPU that is not idle completes a system call or a context switch in time");
+INVARIANT(inv_hung, "hung-tasks",
+	  "while tasks are left, not all vCPUs are idle with nothing pending");
+
+/* Rounds of polling before the processor is given to another thread. One round is about 0.1 us
+ * (a shared line polled), a round trip between cores 0.15 to 0.3 us: an answer from a vCPU that
+ * runs comes within this, and one that does not run needs our processor. */
+#define SPIN_ROUNDS 24
+
+static inline void cpu_pause(void)
+{
+#ifdef __x86_64__
+	__builtin_ia32_pause();
+#endif
+}
+
+static void futex_wait(u32 *word, u32 value)
+{
+	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+}
+
+static void futex_wake(u32 *word)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+bool vcpu_raise(struct vcpu *target, u32 bit)
+{
+	u32 old = atomic_fetch_or(bit, &target->pending);
+
+	if (target->explorer) {
+		explore_raised(target);
+	} else if (__atomic_load_n(&target->halted, __ATOMIC_SEQ_CST) &&
+		   __atomic_exchange_n(&target->halted, 0, __ATOMIC_SEQ_CST)) {
+		futex_wake(&target->halted);
+	}
+	return !(old & bit);
+}
+
+static void progress_made(struct vcpu *v)
+{
+	__atomic_store_n(&v->progress, v->progress + 1, __ATOMIC_RELAXED);
+}
+
+void vcpu_run_interrupts(struct vcpu *v)
+{
+	for (;;) {
+		u32 bits = __atomic_load_n(&v->pending, __ATOMIC_RELAXED);
+
+		if (unlikely(bits & PENDING_STOP))
+			vcpu_leave();
+		if (!bits || v->irqs_off)
+			return;
+		v->irqs_off = 1;
+		v->in_interrupt++;
+		v->preempt_count++;
+		bits = __atomic_exchange_n(&v->pending, 0, __ATOMIC_ACQ_REL);
+		if (unlikely(bits & PENDING_STOP))
+			vcpu_leave();
+		v->machine->ops.interrupt(v, bits);
+		v->preempt_count--;
+		v->in_interrupt--;
+		v->irqs_off = 0;
+	}
+}
+
+void vcpu_take_interrupts(struct vcpu *v)
+{
+	vcpu_run_interrupts(v);
+	if (v->ticks == 0 && !v->explorer) {
+		v->ticks = TICK_SAFEPOINTS;
+		if (__atomic_load_n(&v->nr_waiting, __ATOMIC_RELAXED))
+			v->need_resched = 1;
+	}
+	if (v->need_resched && !v->preempt_count && !v->irqs_off)
+		v->machine->ops.preempt(v);
+}
+
+void cpu_relax_on(const volatile void *addr, struct spin *s)
+{
+	struct vcpu *v = this_vcpu();
+
+	if (v->explorer) {
+		explore_relax_on(v, addr);
+		return;
+	}
+	vcpu_run_interrupts(v);
+	if (++s->rounds < SPIN_ROUNDS) {
+		cpu_pause();
+		return;
+	}
+	sched_yield();
+}
+
+void vcpu_halt(void)
+{
+	struct vcpu *v = this_vcpu();
+
+	if (v->explorer) {
+		explore_halt(v);
+		return;
+	}
+	/* Pairs with vcpu_raise(): either it sees halted, or we see its bit. */
+	__atomic_store_n(&v->halted, 1, __ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&v->pending, __ATOMIC_SEQ_CST)) {
+		if (v->machine->ops.vcpu_sleep)
+			v->machine->ops.vcpu_sleep(v);
+		while (__atomic_load_n(&v->halted, __ATOMIC_SEQ_CST) &&
+		       !__atomic_load_n(&v->pending, __ATOMIC_SEQ_CST))
+			futex_wait(&v->halted, 1);
+		if (v->machine->ops.vcpu_wake)
+			v->machine->ops.vcpu_wake(v);
+	}
+	__atomic_store_n(&v->halted, 0, __ATOMIC_SEQ_CST);
+	v->irqs_off = 0;
+	vcpu_run_interrupts(v);
+}
+
+void vcpu_progress(void)
+{
+	progress_made(this_vcpu());
+}
+
+u32 machine_choose(u32 kind, u32 n)
+{
+	struct vcpu *v = this_vcpu();
+	struct explorer *x = v->explorer;
+
+	if (x)
+		return x->strategy->ops->choose(x->strategy, kind, v->id, n);
+	if (kind == CHOICE_WAKE || kind == CHOICE_DATA)
+		return random_below(&v->rng, n);
+	return 0;
+}
+
+void vcpu_leave(void)
+{
+	struct vcpu *v = this_vcpu();
+
+	if (v->explorer)
+		explore_leave(v);
+	fiber_switch_final(v->fiber, &v->host_fiber);
+	__builtin_unreachable();
+}
+
+void machine_stop(struct machine *m, enum machine_end why)
+{
+	u32 none = 0;
+
+	__atomic_compare_exchange_n(&m->stopping, &none, (u32)why + 1, false, __ATOMIC_SEQ_CST,
+				    __ATOMIC_SEQ_CST);
+	if (m->executor == EXECUTOR_EXPLORE) {
+		explore_stop(m, why);
+		return;
+	}
+	for (u32 i = 0; i < m->nr_vcpus; i++) {
+		struct vcpu *v = &m->vcpus[i];
+
+		__atomic_fetch_or(&v->pending, PENDING_STOP, __ATOMIC_SEQ_CST);
+		if (__atomic_exchange_n(&v->halted, 0, __ATOMIC_SEQ_CST))
+			futex_wake(&v->halted);
+	}
+}
+
+static void threads_vcpu_main(void *arg)
+{
+	struct vcpu *v = arg;
+
+	v->machine->ops.vcpu_main(v);
+	vcpu_leave();
+}
+
+static void *vcpu_thread(void *arg)
+{
+	struct vcpu *v = arg;
+	struct machine *m = v->machine;
+
+	fiber_init_host(&v->host_fiber);
+	vcpu_set_current(v);
+	if (m->ops.vcpu_online)
+		m->ops.vcpu_online(v);
+	fiber_restart(&v->main_fiber, threads_vcpu_main, v);
+	v->fiber = &v->main_fiber;
+	fiber_switch(&v->host_fiber, &v->main_fiber);
+	/* vcpu_leave() came here, from whatever fiber was running. */
+	if (m->ops.vcpu_offline)
+		m->ops.vcpu_offline(v);
+	vcpu_set_current(NULL);
+	__atomic_fetch_sub(&m->vcpus_left, 1, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+static u64 now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (u64)ts.tv_sec * 1000 + (u64)ts.tv_nsec / 1000000;
+}
+
+struct watch {
+	u64 progress;
+	u64 since; /* ms */
+};
+
+/* Looks for a vCPU that is neither idle nor getting on, and for a machine that is all idle. */
+static void watchdog(struct machine *m, struct watch *watch, struct watch *all, u64 now)
+{
+	u64 limit = (u64)m->config.stall_seconds * 1000;
+	bool all_idle = true;
+	u64 sum = 0;
+
+	for (u32 i = 0; i < m->nr_vcpus; i++) {
+		struct vcpu *v = &m->vcpus[i];
+		u64 progress = __atomic_load_n(&v->progress, __ATOMIC_RELAXED);
+		bool idle = __atomic_load_n(&v->halted, __ATOMIC_RELAXED) &&
+			    !__atomic_load_n(&v->pending, __ATOMIC_RELAXED);
+
+		sum += progress;
+		all_idle &= idle;
+		if (idle || progress != watch[i].progress) {
+			watch[i] = (struct watch){progress, now};
+		} else if (now - watch[i].since > limit) {
+			violation_from_outside(m, &inv_soft_lockup, i,
+					       "CPU%u made no progress for %u s", i,
+					       m->config.stall_seconds);
+			machine_stop(m, MACHINE_NO_PROGRESS);
+			return;
+		}
+	}
+	if (!all_idle || sum != all->progress) {
+		*all = (struct watch){sum, now};
+	} else if (now - all->since > limit) {
+		violation_from_outside(m, &inv_hung, 0,
+				       "all CPUs have been idle for %u s and tasks are left",
+				       m->config.stall_seconds);
+		machine_stop(m, MACHINE_DEADLOCK);
+	}
+}
+
+static void watch_until_done(struct machine *m)
+{
+	struct watch *watch = calloc(m->nr_vcpus, sizeof(*watch));
+	struct watch all = {0, now_ms()};
+
+	for (u32 i = 0; watch && i < m->nr_vcpus; i++)
+		watch[i].since = all.since;
+	while (__atomic_load_n(&m->vcpus_left, __ATOMIC_SEQ_CST)) {
+		/* Short runs (tests, benches) should not wait a whole interval for the end. */
+		for (u32 us = 0; us < MONITOR_INTERVAL_MS * 1000; us += 1000) {
+			if (!__atomic_load_n(&m->vcpus_left, __ATOMIC_SEQ_CST))
+				break;
+			usleep(1000);
+		}
+		if (m->ops.monitor)
+			m->ops.monitor(m);
+		if (watch && m->config.stall_seconds && !machine_stopping(m))
+			watchdog(m, watch, &all, now_ms());
+	}
+	free(watch);
+}
+
+enum machine_end threads_run(struct machine *m)
+{
+	pthread_t *threads = calloc(m->nr_vcpus, sizeof(*threads));
+	u32 started = 0;
+	int err = threads ? 0 : ENOMEM;
+	u32 stop;
+
+	__atomic_store_n(&m->vcpus_left, m->nr_vcpus, __ATOMIC_SEQ_CST);
+	for (u32 i = 0; i < m->nr_vcpus; i++) {
+		m->vcpus[i].explorer = NULL;
+		m->vcpus[i].ticks = TICK_SAFEPOINTS;
+	}
+	if (m->ops.threads_prepare)
+		m->ops.threads_prepare(m);
+	while (!err && started < m->nr_vcpus) {
+		err = pthread_create(&threads[started], NULL, vcpu_thread, &m->vcpus[started]);
+		if (!err)
+			started++;
+	}
+	if (err) {
+		__atomic_fetch_sub(&m->vcpus_left, m->nr_vcpus - started, __ATOMIC_SEQ_CST);
+		violation_from_outside(m, &inv_kernel_bug, started,
+				       "could not start vCPU thread %u: %s", started,
+				       strerror(err));
+		machine_stop(m, MACHINE_STOPPED);
+	}
+	watch_until_done(m);
+	for (u32 i = 0; i < started; i++)
+		pthread_join(threads[i], NULL);
+	free(threads);
+	if (m->violations.ready && m->stopping != MACHINE_NO_PROGRESS + 1 &&
+	    m->stopping != MACHINE_DEADLOCK + 1)
+		return MACHINE_VIOLATION;
+	stop = __atomic_load_n(&m->stopping, __ATOMIC_SEQ_CST);
+	return stop ? (enum machine_end)(stop - 1) : MACHINE_FINISHED;
+}

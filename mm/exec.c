@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * exec: builds a new address space beside the old one and switches the task over (seed_path A2 to
+ * A7; v3.14 fs/exec.c). What the image looks like is the loader's business: binfmt.c.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "mm/binprm.h"
+#include "mm/knobs.h"
+#include "mm/lazy_mm.h"
+#include "mm/memory.h"
+#include "mm/mm_block.h"
+#include "mm/rss.h"
+#include "mm/vma.h"
+#include "smp/sched.h"
+
+EVENT_DESC(ev_execve, 360, 0, "execve", "pid %llu, inode %llu");
+EVENT_DESC(ev_flush_old_exec, 361, 0, "flush_old_exec", "pid %llu, to mm%llu");
+EVENT_DESC(ev_exec_mmap, 362, EVENT_SYNC, "exec_mmap", "mm%llu -> mm%llu");
+EVENT_DESC(ev_exec_failed, 363, 0, "execve failed", "pid %llu: error %llu");
+
+/* v3.14 VM_STACK_FLAGS of x86-64; the page faults of exec itself must not count as sequential. */
+#define VM_STACK_FLAGS (VM_READ | VM_WRITE | VM_EXEC | VM_GROWSDOWN | VM_ACCOUNT)
+
+/* Arguments may take a quarter of the stack (v3.14 get_arg_page). */
+#define ARGUMENT_LIMIT_PAGES ((STACK_LIMIT / 4) >> PAGE_SHIFT)
+
+void acct_arg_size(struct linux_binprm *bprm, u64 pages)
+{
+	struct mm_struct *mm = current->mm;
+	s64 diff = (s64)(pages - bprm->vma_pages);
+
+	/* A kernel thread has no mm to charge. */
+	if (!mm || !diff)
+		return;
+	bprm->vma_pages = pages;
+	add_mm_counter(mm, MM_ANONPAGES, diff);
+}
+
+/* One page of arguments, at the low end of those before it. mmap_sem of the new mm for writing. */
+static int get_arg_page(struct linux_binprm *bprm)
+{
+	struct vm_area_struct *vma = bprm->vma;
+	u64 addr = bprm->p - PAGE_SIZE;
+	u32 fault;
+
+	if (addr < vma->vm_start && expand_stack(vma, addr))
+		return -ENOMEM;
+	acct_arg_size(bprm, vma_pages(vma));
+	fault = handle_mm_fault(bprm->mm, vma, addr, FAULT_FLAG_WRITE);
+	if (fault & VM_FAULT_OOM)
+		return -ENOMEM;
+	if (fault & (VM_FAULT_SIGBUS | VM_FAULT_SIGSEGV))
+		return -EFAULT;
+	bprm->p = addr;
+	return 0;
+}
+
+/* The temporary stack: one page at the very end of the address space. */
+static int bprm_stack_init(struct linux_binprm *bprm)
+{
+	struct mm_struct *mm = bprm->mm;
+	struct vm_area_struct *vma;
+
+	if (security_vm_enough_memory(mm, 1))
+		return -ENOMEM;
+	vma = vma_alloc(mm, STACK_TOP - PAGE_SIZE, STACK_TOP,
+			VM_STACK_FLAGS | VM_STACK_INCOMPLETE_SETUP, NULL, 0);
+	if (vma && !insert_vma(mm, vma)) {
+		bprm->vma = vma;
+		bprm->p = STACK_TOP;
+		return 0;
+	}
+	if (vma)
+		remove_vma(vma);
+	vm_unacct_memory(1);
+	return -ENOMEM;
+}
+
+/*
+ * The new mm with its arguments. From its first VMA on, whatever goes wrong is undone by mmput().
+ * Nobody else can look into the mm yet; its mmap_sem is held because the code below insists.
+ */
+static int bprm_mm_init(struct linux_binprm *bprm)
+{
+	struct mm_struct *mm = mm_alloc();
+	int err;
+
+	bprm->mm = mm;
+	if (!mm)
+		return -ENOMEM;
+	down_write(&mm->mmap_sem);
+	err = bprm_stack_init(bprm);
+	for (u32 i = 0; !err && i < bprm->image->argument_pages; i++)
+		err = get_arg_page(bprm);
+	mm->arg_start = bprm->p;
+	mm->arg_end = STACK_TOP;
+	up_write(&mm->mmap_sem);
+	return err;
+}
+
+/*
+ * (A3) Every other thread of the group would be killed and waited for here, and the caller would
+ * take the leader's identity. Tasks are groups of one: clone() makes no CLONE_THREAD.
+ */
+static int de_thread(const struct task_struct *task)
+{
+	BUG_ON(task->tgid != task->pid, "pid %u is a thread of group %u", task->pid, task->tgid);
+	return 0;
+}
+
+/* (A5) The last path component, cut to what comm holds, always terminated. */
+static void filename_to_taskname(char *tcomm, const char *name)
+{
+	const char *slash = strrchr(name, '/');
+	size_t len;
+
+	if (slash)
+		name = slash + 1;
+	len = min(strlen(name), (size_t)TASK_COMM_LEN - 1);
+	memcpy(tcomm, name, len);
+	tcomm[len] = '\0';
+}
+
+static void pick_mmap_layout(struct mm_struct *mm)
+{
+	mm->mmap_base = TASK_UNMAPPED_BASE;
+}
+
+/* (A7) The task goes over to @mm, and its use of the old mm ends. */
+static int exec_mmap(struct mm_struct *mm)
+{
+	struct task_struct *t = current;
+	struct mm_struct *old_mm = t->mm, *active_mm;
+
+	mm_release(t, old_mm);
+	if (old_mm) {
+		sync_mm_rss(old_mm);
+		/* A core dump holds mmap_sem while it sets core_state and counts the users of the
+		 * mm: either it counts us, or we see it. */
+		down_read(&old_mm->mmap_sem);
+		if (unlikely(old_mm->core_state)) {
+			up_read(&old_mm->mmap_sem);
+			return -EINTR;
+		}
+	}
+	event_record(&ev_exec_mmap, old_mm ? old_mm->context.id : 0, mm->context.id);
+	spin_lock(&t->alloc_lock);
+	/*
+	 * Interrupts off from sampling active_mm until the root is loaded (v5.10 d53c3dfb23c4): a
+	 * kernel thread that was preempted here would come back with another active_mm and drop the
+	 * wrong reference, and a shootdown would find a task on an mm that its CPU has not loaded.
+	 */
+	local_irq_disable();
+	active_mm = t->active_mm;
+	WRITE_ONCE(t->mm, mm);
+	t->active_mm = mm;
+	activate_mm(&active_mm->context, &mm->context);
+	local_irq_enable();
+	spin_unlock(&t->alloc_lock);
+	pick_mmap_layout(mm);
+	if (old_mm) {
+		up_read(&old_mm->mmap_sem);
+		BUG_ON(active_mm != old_mm, "pid %u used mm%u and ran on mm%u", t->pid,
+		       old_mm->context.id, active_mm->context.id);
+		setmax_mm_hiwater_rss(&t->maxrss, old_mm);
+		mm_update_next_owner(old_mm);
+		mmput(old_mm);
+		return 0;
+	}
+	mmdrop_lazy_tlb(active_mm);
+	if (planted(KNOB_EXEC_MM_COUNT_TWICE))
+		mmdrop_lazy_tlb(active_mm);
+	return 0;
+}
+
+/*
+ * (A2) The kernel also puts the address limit back to user mode, has flush_thread() forget FPU and
+ * debug registers, and clears personality bits: this machine's tasks have none of these.
+ */
+int flush_old_exec(struct linux_binprm *bprm)
+{
+	struct task_struct *t = current;
+	int err;
+
+	event_record(&ev_flush_old_exec, t->pid, bprm->mm->context.id);
+	err = de_thread(t);
+	if (err)
+		return err;
+	set_mm_exe_file(bprm->mm, bprm->file);
+	filename_to_taskname(bprm->tcomm, bprm->file->inode->name);
+	/* The old mm gets its counter back while it is still ours. */
+	acct_arg_size(bprm, 0);
+	err = exec_mmap(bprm->mm);
+	if (err)
+		return err;
+	bprm->mm = NULL;
+	WRITE_ONCE(t->flags, t->flags & ~(PF_RANDOMIZE | PF_FORKNOEXEC | PF_KTHREAD | PF_NOFREEZE));
+	return 0;
+}
+
+static void set_task_comm(struct task_struct *t, const char *comm)
+{
+	spin_lock(&t->alloc_lock);
+	memcpy(t->comm, comm, TASK_COMM_LEN);
+	spin_unlock(&t->alloc_lock);
+}
+
+void setup_new_exec(struct linux_binprm *bprm)
+{
+	pick_mmap_layout(current->mm);
+	set_task_comm(current, bprm->tcomm);
+}
+
+/*
+ * The kernel may move the stack here (shift_arg_pages), to a random place below STACK_TOP; there is
+ * no randomisation, so it stays where the arguments were put.
+ */
+int setup_arg_pages(struct linux_binprm *bprm, u64 pages)
+{
+	struct vm_area_struct *vma = bprm->vma;
+	struct mm_struct *mm = vma->vm_mm;
+
+	vma_set_flags(vma, VM_STACK_FLAGS);
+	mm->start_stack = bprm->p;
+	if (vma_pages(vma) >= pages)
+		return 0;
+	return expand_stack(vma, STACK_TOP - (pages << PAGE_SHIFT));
+}
+
+static bool image_valid(const struct exec_image *image)
+{
+	u64 room = (TASK_UNMAPPED_BASE - ELF_TEXT_START) >> PAGE_SHIFT;
+
+	return image->file && image->text_pages && image->text_pages <= room &&
+	       image->data_pages <= room && image->bss_pages <= room &&
+	       image->text_pages + image->data_pages + image->bss_pages <= room &&
+	       image->stack_pages <= STACK_LIMIT >> PAGE_SHIFT;
+}
+
+int sys_execve(const struct exec_image *image)
+{
+	struct linux_binprm bprm = {.image = image};
+	struct task_struct *t = current;
+	int err;
+
+	t->in_syscall = "execve";
+	if (!image_valid(image)) {
+		err = -ENOEXEC;
+		goto failed;
+	}
+	err = -E2BIG;
+	if (image->argument_pages > ARGUMENT_LIMIT_PAGES)
+		goto failed;
+	event_record(&ev_execve, t->pid, image->file->ino);
+	err = -ENOMEM;
+	bprm.file = file_open(image->file);
+	if (!bprm.file)
+		goto failed;
+	err = bprm_mm_init(&bprm);
+	if (!err)
+		err = load_elf_binary(&bprm);
+	if (bprm.mm) {
+		/* Before the point of no return: the new mm was never used. */
+		acct_arg_size(&bprm, 0);
+		mmput(bprm.mm);
+	} else if (err && bprm.vma) {
+		/* After it there is nothing to go back to: SIGKILL. */
+		WRITE_ONCE(t->killed, 1);
+	}
+	fput(bprm.file);
+failed:
+	if (err)
+		event_record(&ev_exec_failed, t->pid, (u64)-err);
+	t->in_syscall = NULL;
+	return err;
+}

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Page faults: what handle_mm_fault() does once the VMA is known and allows the access. mmap_sem is
+ * held for reading throughout.
+ */
+#include <errno.h>
+
+#include "mm/file.h"
+#include "mm/knobs.h"
+#include "mm/lru.h"
+#include "mm/memcg.h"
+#include "mm/memory.h"
+#include "mm/page_alloc.h"
+#include "mm/pgtable.h"
+#include "mm/rmap.h"
+#include "mm/rss.h"
+#include "mm/vma.h"
+#include "smp/spinlock.h"
+#include "smp/vmstat.h"
+#include "tlbshoot/tlbflush.h"
+
+EVENT_DESC(ev_fault, 388, 0, "page fault", "at %#llx, mm%llu");
+EVENT_DESC(ev_cow, 389, 0, "copy on write", "at %#llx from pfn %llu");
+
+struct fault {
+	struct mm_struct *mm;
+	struct vm_area_struct *vma;
+	u64 addr; /* page aligned */
+	bool write;
+	struct pte_place at;
+	pteval_t orig; /* what the entry was when the fault looked, without the lock */
+};
+
+/* What a user entry of @vma carries besides the frame and the write bit. */
+static pteval_t vma_pte_bits(const struct vm_area_struct *vma)
+{
+	return PTE_PRESENT | PTE_USER | PTE_ACCESSED | (vma->vm_flags & VM_EXEC ? 0 : PTE_NX);
+}
+
+/* Locks the page table; true if the entry is still as the fault found it. */
+static bool lock_pte_same(struct fault *f)
+{
+	spin_lock(f->at.ptl);
+	if (likely(READ_ONCE(*f->at.pte) == f->orig))
+		return true;
+	spin_unlock(f->at.ptl);
+	return false;
+}
+
+static struct page *alloc_charged_page(struct fault *f)
+{
+	struct page *page = alloc_page(PAGE_USER);
+
+	if (unlikely(!page))
+		return NULL;
+	if (unlikely(mem_cgroup_charge(f->mm->memcg, page))) {
+		put_page(page);
+		return NULL;
+	}
+	return page;
+}
+
+/* A page that has been charged and is not to be mapped after all. */
+static void drop_charged_page(struct page *page)
+{
+	mem_cgroup_uncharge(page);
+	put_page(page);
+}
+
+static u32 do_zero_page(struct fault *f)
+{
+	if (lock_pte_same(f)) {
+		WRITE_ONCE(*f->at.pte, pfn_pte(this_mm()->zero_pfn,
+					       vma_pte_bits(f->vma) | PTE_SPECIAL));
+		spin_unlock(f->at.ptl);
+	}
+	return 0;
+}
+
+static u32 do_anonymous_page(struct fault *f)
+{
+	struct page *page;
+	pteval_t pte;
+
+	if (!f->write)
+		return do_zero_page(f);
+	if (unlikely(anon_vma_prepare(f->vma)))
+		return VM_FAULT_OOM;
+	page = alloc_charged_page(f);
+	if (unlikely(!page))
+		return VM_FAULT_OOM;
+	if (likely(!planted(KNOB_ZEROED_LATE)))
+		clear_user_page(page);
+	pte = pfn_pte(page_to_pfn(page), vma_pte_bits(f->vma) | PTE_RW | PTE_DIRTY);
+	if (unlikely(!lock_pte_same(f))) {
+		drop_charged_page(page);
+		return 0;
+	}
+	add_mm_counter_fast(f->mm, MM_ANONPAGES, 1);
+	page_add_new_anon_rmap(page, f->vma, f->addr);
+	WRITE_ONCE(*f->at.pte, pte);
+	spin_unlock(f->at.ptl);
+	if (unlikely(planted(KNOB_ZEROED_LATE)))
+		clear_user_page(page);
+	return 0;
+}
+
+/*
+ * Puts @new, a copy of what the entry maps now, in its place. The entry goes through "none", and the
+ * flush comes before the new one is set: no CPU may read the old page after another has written the
+ * new one. Pte lock held.
+ */
+static void replace_with_copy(struct fault *f, struct page *new)
+{
+	struct mm_context *ctx = &f->mm->context;
+
+	tlb_change_begin(ctx);
+	(void)xchg(f->at.pte, 0);
+	if (likely(!planted(KNOB_COW_NO_FLUSH)))
+		flush_tlb_page(ctx, f->addr);
+	page_add_new_anon_rmap(new, f->vma, f->addr);
+	WRITE_ONCE(*f->at.pte, pfn_pte(page_to_pfn(new),
+				       vma_pte_bits(f->vma) | PTE_RW | PTE_DIRTY));
+	tlb_change_end(ctx);
+}
+
+/* Write to a private page that others may have: copy it. @old has a reference of ours, or is NULL for
+ * the zero page. No locks held. */
+static u32 do_wp_copy(struct fault *f, struct page *old)
+{
+	struct page *new;
+
+	if (anon_vma_prepare(f->vma))
+		goto oom;
+	new = alloc_charged_page(f);
+	if (!new)
+		goto oom;
+	if (old)
+		copy_user_page(new, old);
+	else
+		clear_user_page(new);
+	event_record(&ev_cow, f->addr, pte_pfn(f->orig));
+	if (!lock_pte_same(f)) {
+		drop_charged_page(new);
+		if (old)
+			put_page(old);
+		return 0;
+	}
+	count_vm_event(VMSTAT_pgcow);
+	if (!old || !page_is_anon(old)) {
+		if (old)
+			add_mm_counter_fast(f->mm, MM_FILEPAGES, -1);
+		add_mm_counter_fast(f->mm, MM_ANONPAGES, 1);
+	}
+	replace_with_copy(f, new);
+	/* Only now, after the flush, is the old page free of this mapping. */
+	if (old)
+		page_remove_rmap(old);
+	spin_unlock(f->at.ptl);
+	if (old) {
+		put_page(old); /* the entry's */
+		put_page(old); /* ours */
+	}
+	return VM_FAULT_WRITE;
+oom:
+	if (old)
+		put_page(old);
+	return VM_FAULT_OOM;
+}
+
+/*
+ * Write to a page of a shared file mapping that is read-only so that the first write is noticed. The
+ * page lock keeps writeback out between the dirty bit of the page and that of the entry. @page has a
+ * reference of ours. No locks held.
+ */
+static u32 do_wp_shared(struct fault *f, struct page *page)
+{
+	lock_page(page);
+	if (lock_pte_same(f)) {
+		set_page_dirty(page);
+		/* More permission: needs no flush, a CPU with the old entry faults and looks again. */
+		(void)atomic_fetch_or(PTE_RW | PTE_DIRTY | PTE_ACCESSED, f->at.pte);
+		spin_unlock(f->at.ptl);
+	}
+	unlock_page(page);
+	put_page(page);
+	return VM_FAULT_WRITE;
+}
+
+/* Write to a present entry without write permission. */
+static u32 do_wp_page(struct fault *f)
+{
+	struct page *page;
+
+	if (!lock_pte_same(f))
+		return 0;
+	page = vm_normal_page(f->vma, f->addr, f->orig);
+	if (!page) {
+		spin_unlock(f->at.ptl);
+		if (f->vma->vm_flags & VM_PFNMAP)
+			return VM_FAULT_SIGBUS;
+		return do_wp_copy(f, NULL);
+	}
+	if (page_is_anon(page) && page_mapcount(page) == 1) {
+		/* Nobody else maps it: it is ours alone. The mapcount can only rise by a fork of this
+		 * mm, which needs mmap_sem for writing. */
+		(void)atomic_fetch_or(PTE_RW | PTE_DIRTY | PTE_ACCESSED, f->at.pte);
+		spin_unlock(f->at.ptl);
+		return VM_FAULT_WRITE;
+	}
+	get_page(page);
+	spin_unlock(f->at.ptl);
+	if (!page_is_anon(page) && (f->vma->vm_flags & VM_SHARED))
+		return do_wp_shared(f, page);
+	return do_wp_copy(f, page);
+}
+
+/* Maps the page cache's page. It comes locked, with a reference that becomes the entry's. */
+static void map_file_page(struct fault *f, struct page *page)
+{
+	pteval_t bits = vma_pte_bits(f->vma);
+
+	if (f->write && (f->vma->vm_flags & VM_SHARED)) {
+		set_page_dirty(page);
+		bits |= PTE_RW | PTE_DIRTY;
+	}
+	if (!lock_pte_same(f)) {
+		unlock_page(page);
+		put_page(page);
+		return;
+	}
+	add_mm_counter_fast(f->mm, MM_FILEPAGES, 1);
+	page_add_file_rmap(page);
+	if (f->vma->vm_flags & VM_LOCKED)
+		mlock_vma_page(page);
+	WRITE_ONCE(*f->at.pte, pfn_pte(page_to_pfn(page), bits));
+	spin_unlock(f->at.ptl);
+	unlock_page(page);
+}
+
+/* Write to a page of a private file mapping that is not mapped yet: straight to a copy. */
+static u32 map_private_copy(struct fault *f, struct page *page)
+{
+	struct page *new = alloc_charged_page(f);
+
+	if (new)
+		copy_user_page(new, page);
+	unlock_page(page);
+	put_page(page);
+	if (!new)
+		return VM_FAULT_OOM;
+	if (!lock_pte_same(f)) {
+		drop_charged_page(new);
+		return 0;
+	}
+	count_vm_event(VMSTAT_pgcow);
+	add_mm_counter_fast(f->mm, MM_ANONPAGES, 1);
+	page_add_new_anon_rmap(new, f->vma, f->addr);
+	WRITE_ONCE(*f->at.pte, pfn_pte(page_to_pfn(new),
+				       vma_pte_bits(f->vma) | PTE_RW | PTE_DIRTY));
+	spin_unlock(f->at.ptl);
+	return 0;
+}
+
+static u32 do_file_fault(struct fault *f)
+{
+	bool copy = f->write && !(f->vma->vm_flags & VM_SHARED);
+	struct page *page;
+	u32 ret;
+
+	if (copy && anon_vma_prepare(f->vma))
+		return VM_FAULT_OOM;
+	ret = filemap_fault(f->vma, linear_page_index(f->vma, f->addr), &page);
+	if (ret & (VM_FAULT_OOM | VM_FAULT_SIGBUS))
+		return ret;
+	if (copy)
+		return ret | map_private_copy(f, page);
+	map_file_page(f, page);
+	return ret;
+}
+
+/* A present entry that allows the access by now: another CPU has been here, or PROT_NONE has gone. */
+static u32 do_spurious(struct fault *f)
+{
+	if (lock_pte_same(f)) {
+		(void)atomic_fetch_or(PTE_ACCESSED | (f->write ? PTE_DIRTY : 0), f->at.pte);
+		spin_unlock(f->at.ptl);
+	}
+	count_vm_event(VMSTAT_pgspurious_fault);
+	return 0;
+}
+
+u32 handle_mm_fault(struct mm_struct *mm, struct vm_area_struct *vma, u64 addr, u32 flags)
+{
+	struct fault f = {
+		.mm = mm,
+		.vma = vma,
+		.addr = addr & PAGE_MASK,
+		.write = flags & FAULT_FLAG_WRITE,
+	};
+
+	count_vm_event(VMSTAT_pgfault);
+	check_sync_rss_stat(current);
+	event_record(&ev_fault, addr, mm->context.id);
+	if (unlikely(!pte_alloc(mm, addr, &f.at)))
+		return VM_FAULT_OOM;
+	f.orig = READ_ONCE(*f.at.pte);
+	if (!pte_present(f.orig)) {
+		if (vma->vm_flags & VM_PFNMAP)
+			return VM_FAULT_SIGBUS;
+		return vma->vm_file ? do_file_fault(&f) : do_anonymous_page(&f);
+	}
+	if (f.write && !(f.orig & PTE_RW))
+		return do_wp_page(&f);
+	return do_spurious(&f);
+}
+
+int vm_insert_pfn(struct vm_area_struct *vma, u64 addr, u64 pfn)
+{
+	struct pte_place at;
+	pteval_t bits = vma_pte_bits(vma) | PTE_SPECIAL;
+	int err = -EBUSY;
+
+	if (vma->vm_flags & VM_WRITE)
+		bits |= PTE_RW | PTE_DIRTY;
+	if (!pte_alloc(vma->vm_mm, addr, &at))
+		return -ENOMEM;
+	spin_lock(at.ptl);
+	if (!READ_ONCE(*at.pte)) {
+		WRITE_ONCE(*at.pte, pfn_pte(pfn, bits));
+		err = 0;
+	}
+	spin_unlock(at.ptl);
+	return err;
+}

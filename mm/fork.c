@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * fork: the copy of an address space, and new tasks (v3.14 kernel/fork.c).
+ */
+#include <errno.h>
+
+#include "mm/file.h"
+#include "mm/memory.h"
+#include "mm/mm.h"
+#include "mm/mm_block.h"
+#include "mm/rmap.h"
+#include "mm/rss.h"
+#include "mm/syscalls.h"
+#include "mm/vma.h"
+#include "smp/sched.h"
+#include "smp/wait.h"
+
+EVENT_DESC(ev_dup_mm, 364, 0, "dup_mm", "mm%llu -> mm%llu");
+EVENT_DESC(ev_clone, 365, EVENT_SYNC, "clone", "pid %llu, flags %#llx");
+EVENT_DESC(ev_dup_failed, 379, 0, "dup_mm failed", "mm%llu after %llu VMAs");
+
+/* One VMA of the parent: in the child's array with its reverse mapping, then its page-table
+ * entries. Once it is in the array, exit_mmap() undoes whatever there is of it. */
+static int dup_vma(struct mm_struct *mm, struct mm_struct *oldmm, struct vm_area_struct *old)
+{
+	u64 charge = old->vm_flags & VM_ACCOUNT ? vma_pages(old) : 0;
+	struct vm_area_struct *vma;
+
+	if (charge && security_vm_enough_memory(oldmm, charge))
+		return -ENOMEM;
+	vma = vma_dup(mm, old);
+	if (!vma)
+		goto uncharge;
+	/* The anon_vmas before the page tables: a page must be found in the child from the moment
+	 * it is mapped there. */
+	if (anon_vma_fork(vma, old))
+		goto remove;
+	if (insert_vma(mm, vma))
+		goto unlink;
+	return copy_page_range(mm, oldmm, vma, old);
+
+unlink:
+	unlink_anon_vmas(vma);
+remove:
+	remove_vma(vma);
+uncharge:
+	if (charge)
+		vm_unacct_memory(charge);
+	return -ENOMEM;
+}
+
+/*
+ * The parent's other users neither fault nor change VMAs meanwhile. The child's mmap_sem is taken
+ * for the sake of rmap walks and readers that come by as soon as the first VMA is linked.
+ */
+static int dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
+{
+	int err = 0;
+
+	down_write(&oldmm->mmap_sem);
+	down_write_nested(&mm->mmap_sem, LOCK_CLASS_mmap_sem_nested);
+	mm->start_code = oldmm->start_code;
+	mm->end_code = oldmm->end_code;
+	mm->start_data = oldmm->start_data;
+	mm->end_data = oldmm->end_data;
+	mm->start_brk = oldmm->start_brk;
+	mm->brk = oldmm->brk;
+	mm->start_stack = oldmm->start_stack;
+	mm->arg_start = oldmm->arg_start;
+	mm->arg_end = oldmm->arg_end;
+	mm->mmap_base = oldmm->mmap_base;
+	set_mm_exe_file(mm, oldmm->exe_file);
+	for (u32 i = 0; !err && i < oldmm->nr_vmas; i++)
+		err = dup_vma(mm, oldmm, oldmm->vmas[i]);
+	/* What the parent may no longer write has been flushed VMA by VMA (copy_page_range). */
+	if (err)
+		event_record(&ev_dup_failed, mm->context.id, mm->nr_vmas);
+	up_write_nested(&mm->mmap_sem, LOCK_CLASS_mmap_sem_nested);
+	up_write(&oldmm->mmap_sem);
+	return err;
+}
+
+struct mm_struct *dup_mm(struct task_struct *task)
+{
+	struct mm_struct *oldmm = task->mm, *mm;
+
+	mm_check_alive(oldmm, __func__);
+	mm = mm_create(task->machine, NULL, oldmm->memcg, oldmm->domain);
+	if (!mm)
+		return NULL;
+	event_record(&ev_dup_mm, oldmm->context.id, mm->context.id);
+	if (dup_mmap(mm, oldmm)) {
+		/* Half built, and torn down like any other. */
+		mmput(mm);
+		return NULL;
+	}
+	mm->hiwater_rss = (u64)get_mm_rss(mm);
+	return mm;
+}
+
+/* The mm that a new task will have: the caller's, a copy, or none for a kernel thread's. */
+static int copy_mm(u32 flags, struct mm_struct **mm)
+{
+	struct mm_struct *oldmm = current->mm;
+
+	*mm = oldmm;
+	if (!oldmm)
+		return 0;
+	if (flags & CLONE_VM) {
+		mmget(oldmm);
+		return 0;
+	}
+	*mm = dup_mm(current);
+	return *mm ? 0 : -ENOMEM;
+}
+
+static void link_child(struct task_struct *child)
+{
+	struct task_struct *parent = current;
+	spinlock_t *tasklist = &parent->machine->smp->tasklist_lock;
+
+	/* The parent's, until it has waited for the child or exits itself. */
+	get_task_struct(child);
+	spin_lock(tasklist);
+	child->parent = parent;
+	cds_list_add_tail(&child->sibling, &parent->children);
+	spin_unlock(tasklist);
+}
+
+/* Nobody else uses the mm yet unless it is the caller's. */
+static void give_mm(struct task_struct *child, struct mm_struct *mm, u32 flags)
+{
+	if (!(flags & CLONE_VM))
+		WRITE_ONCE(mm->owner, child);
+	spin_lock(&child->alloc_lock);
+	child->active_mm = mm;
+	WRITE_ONCE(child->mm, mm);
+	spin_unlock(&child->alloc_lock);
+}
+
+/*
+ * The mm comes before the task: a copy that fails leaves no task behind that would have to be taken
+ * out of everybody's sight again.
+ */
+s64 sys_clone(u32 flags, const char *comm, void (*entry)(void *), void *arg,
+	      struct task_struct **childp)
+{
+	struct task_struct *t = current, *child;
+	struct completion vfork;
+	struct mm_struct *mm;
+	s64 pid;
+
+	if (flags & ~(CLONE_VM | CLONE_VFORK))
+		return -EINVAL;
+	t->in_syscall = "clone";
+	if (copy_mm(flags, &mm)) {
+		t->in_syscall = NULL;
+		return -ENOMEM;
+	}
+	child = task_create(t->machine, comm,
+			    mm ? (t->flags & PF_RANDOMIZE) | PF_FORKNOEXEC : PF_KTHREAD,
+			    sched_pick_cpu(t->machine, t->cpus_allowed), entry, arg);
+	if (!child) {
+		if (mm)
+			mmput(mm);
+		t->in_syscall = NULL;
+		return -ENOMEM;
+	}
+	child->cpus_allowed = t->cpus_allowed;
+	if (mm)
+		give_mm(child, mm, flags);
+	link_child(child);
+	pid = child->pid;
+	if (childp)
+		*childp = child;
+	event_record(&ev_clone, (u64)pid, flags);
+	if (flags & CLONE_VFORK) {
+		init_completion(&vfork);
+		child->vfork_done = &vfork;
+	}
+	wake_up_new_task(child);
+	if (flags & CLONE_VFORK)
+		wait_for_completion(&vfork);
+	t->in_syscall = NULL;
+	return pid;
+}

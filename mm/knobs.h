@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Planted deviations of this part (see smp/knobs.h for the form).
+ */
+#ifndef MM_KNOBS_H
+#define MM_KNOBS_H
+
+#include "engine/machine.h"
+
+#define MM_KNOBS(X)                                                                                \
+	X(FREE_BEFORE_FLUSH, "free-before-flush",                                                  \
+	  "a full gather frees its pages before the flush has been acknowledged")                  \
+	X(BATCH_RANGE_OFF_BY_ONE, "batch-full-range-off-by-one",                                   \
+	  "the flush of a full gather leaves out the page at which it became full (ce9ec37bddb6)") \
+	X(PARALLEL_ZAP_SKIPS_FLUSH, "parallel-zap-skips-flush",                                    \
+	  "a zap that finds nothing does not flush though another zap of the mm is pending "       \
+	  "(99baac21e458)")                                                                        \
+	X(ZAP_DIRTY_BEFORE_FLUSH, "zap-dirty-before-flush",                                        \
+	  "the pte lock is dropped before the flush though a dirty file page was unmapped "        \
+	  "(1cf35d47712d)")                                                                        \
+	X(RMAP_BEFORE_FLUSH, "rmap-removed-before-flush",                                          \
+	  "a dirty shared file page loses its rmap before the flush (5df397dec7c4)")               \
+	X(ZAP_DROPS_DIRTY, "zap-drops-dirty", "zap does not move the pte's dirty bit to the page") \
+	X(PTE_CLEAR_UNLOCKED, "pte-clear-unlocked", "zap_pte_range does not take the pte lock")    \
+	X(PTE_CLEAR_NOT_ATOMIC, "pte-clear-not-atomic",                                            \
+	  "zap reads and clears a pte in two steps: a dirty bit set between them is lost")         \
+	X(TABLE_FREE_AT_ONCE, "table-freed-at-once",                                               \
+	  "page tables go back to the allocator at once instead of through the gather")            \
+	X(RSS_FORGOTTEN, "rss-forgotten",                                                          \
+	  "the counters are not lowered on the path that goes on after a full gather")             \
+	X(MAPCOUNT_NOT_DROPPED, "mapcount-not-dropped", "zap forgets page_remove_rmap")            \
+	X(LAZY_NOT_PINNED, "lazy-mm-not-pinned",                                                   \
+	  "a kernel thread borrows active_mm without raising mm_count")                            \
+	X(GET_TASK_MM_UNLOCKED, "get-task-mm-unlocked",                                            \
+	  "get_task_mm raises mm_users without task_lock")                                         \
+	X(LOCK_INVERSION, "lock-order-inversion",                                                  \
+	  "truncation takes mmap_sem while it holds i_mmap_mutex")                                 \
+	X(COW_NO_FLUSH, "cow-no-flush", "a broken copy-on-write does not flush the old entry")     \
+	X(FORK_NO_FLUSH, "fork-no-flush", "fork write-protects the parent without flushing")       \
+	X(MKCLEAN_NO_FLUSH, "mkclean-no-flush",                                                    \
+	  "writeback makes ptes clean and read-only without flushing")                             \
+	X(MPROTECT_NO_FLUSH, "mprotect-no-flush", "mprotect does not flush")                       \
+	X(MUNLOCK_SKIPPED, "exit-munlock-skipped",                                                 \
+	  "exit_mmap does not munlock the pages of VM_LOCKED areas")                               \
+	X(COMMIT_NOT_RETURNED, "commit-not-returned",                                              \
+	  "exit_mmap does not give back committed memory")                                         \
+	X(NOTIFIER_END_MISSING, "notifier-end-missing",                                            \
+	  "unmap_vmas returns early without ending the notifier range")                            \
+	X(EXEC_MM_COUNT_TWICE, "exec-drops-active-mm-twice",                                       \
+	  "exec from a kernel thread drops the borrowed mm twice")                                 \
+	X(PAGE_STILL_IN_PAGEVEC, "pagevec-no-reference",                                           \
+	  "a page waits in a pagevec without a reference")                                         \
+	X(UNCHARGE_LOST, "uncharge-lost", "a batched uncharge forgets its last page")              \
+	X(ANON_VMA_FREED_EARLY, "anon-vma-freed-early",                                            \
+	  "the VMA is unhooked from its anon_vma after its pages' tables are freed")               \
+	X(ZEROED_LATE, "page-zeroed-after-map",                                                    \
+	  "a fresh anonymous page is cleared after it has been mapped")
+
+enum mm_knob {
+	MM_KNOB_FIRST = KNOBS_MM - 1,
+#define X(id, slug, what) KNOB_##id,
+	MM_KNOBS(X)
+#undef X
+};
+
+#endif

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A reader of other tasks' address spaces, as /proc/PID/maps is: its use of the mm may turn out to
+ * be the last one.
+ */
+#include <errno.h>
+
+#include "mm/mm.h"
+#include "mm/syscalls.h"
+#include "mm/vma.h"
+#include "smp/sched.h"
+
+INVARIANT(inv_vma_of_mm, "vma-of-another-mm", "the VMAs of an mm belong to it and ascend");
+
+/* With a reference. */
+static struct task_struct *find_get_task(struct machine *m, u32 pid)
+{
+	struct task_struct *t, *found = NULL;
+
+	spin_lock(&m->smp->tasklist_lock);
+	cds_list_for_each_entry(t, &m->smp->all_tasks, all_node) {
+		if (t->pid == pid) {
+			found = t;
+			get_task_struct(t);
+			break;
+		}
+	}
+	spin_unlock(&m->smp->tasklist_lock);
+	return found;
+}
+
+static void look(const struct mm_struct *mm)
+{
+	u64 end = 0;
+
+	for (u32 i = 0; i < mm->nr_vmas; i++) {
+		const struct vm_area_struct *vma = mm->vmas[i];
+
+		if (unlikely(vma->vm_mm != mm || vma->vm_start < end ||
+			     vma->vm_end <= vma->vm_start))
+			VIOLATION(&inv_vma_of_mm, "mm%u, VMA %u of %u: [%#llx, %#llx) of %s",
+				  mm->context.id, i, mm->nr_vmas, (unsigned long long)vma->vm_start,
+				  (unsigned long long)vma->vm_end,
+				  vma->vm_mm == mm ? "this mm" : "another mm");
+		end = vma->vm_end;
+	}
+}
+
+int sys_peek_mm(u32 pid)
+{
+	struct task_struct *t = find_get_task(current->machine, pid);
+	struct mm_struct *mm;
+	int nr;
+
+	if (!t)
+		return -ESRCH;
+	current->in_syscall = "peek_mm";
+	mm = get_task_mm(t);
+	put_task_struct(t);
+	if (!mm) {
+		current->in_syscall = NULL;
+		return -EINVAL;
+	}
+	down_read(&mm->mmap_sem);
+	look(mm);
+	nr = (int)mm->nr_vmas;
+	up_read(&mm->mmap_sem);
+	mmput(mm);
+	current->in_syscall = NULL;
+	return nr;
+}
+
+/* Addresses that a kernel thread touches in an mm that it has adopted. */
+#define ADOPTED_ADDRESSES 4
+
+int sys_adopt_mm(u32 pid)
+{
+	struct task_struct *t = find_get_task(current->machine, pid);
+	u64 where[ADOPTED_ADDRESSES], value;
+	struct mm_struct *mm;
+	u32 nr = 0;
+
+	if (!t)
+		return -ESRCH;
+	current->in_syscall = "adopt_mm";
+	mm = get_task_mm(t);
+	put_task_struct(t);
+	if (!mm) {
+		current->in_syscall = NULL;
+		return -EINVAL;
+	}
+	use_mm(mm);
+	down_read(&mm->mmap_sem);
+	for (u32 i = 0; i < mm->nr_vmas && nr < ADOPTED_ADDRESSES; i++) {
+		if (mm->vmas[i]->vm_flags & VM_READ)
+			where[nr++] = mm->vmas[i]->vm_start;
+	}
+	up_read(&mm->mmap_sem);
+	/* Any of them may have been unmapped since: a refused access is no surprise. */
+	for (u32 i = 0; i < nr; i++)
+		(void)user_read(where[i], &value);
+	unuse_mm(mm);
+	mmput(mm);
+	current->in_syscall = NULL;
+	return (int)nr;
+}

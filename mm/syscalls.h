@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What an emulated user program can do: system calls, and memory accesses. All of them run on the
+ * calling task's vCPU and return 0 (or a value) or a negative errno.
+ *
+ * A user access goes through the TLB; a fault is handled as the kernel does and the access retried.
+ * -EFAULT means that the address is not mapped or not allowed (the program would get SIGSEGV),
+ * -EIO a mapping beyond the end of its file (SIGBUS), -ENOMEM that memory ran out (SIGKILL).
+ */
+#ifndef MM_SYSCALLS_H
+#define MM_SYSCALLS_H
+
+#include "mm/file.h"
+#include "mm/mm.h"
+
+/* protections and flags: PROT_* and MAP_* in the kernel's words are VM_READ, VM_WRITE, VM_EXEC,
+ * VM_SHARED, VM_LOCKED here. */
+
+int user_read(u64 va, u64 *value);
+int user_write(u64 va, u64 value);
+
+/* Back to user mode after a system call: softirqs, quiescent state, preemption, a pending kill.
+ * True: the task has been killed and must exit. */
+bool return_to_user(void);
+
+/* addr 0: anywhere. Returns the address or a negative errno. */
+s64 sys_mmap(u64 addr, u64 len, u32 vm_flags, struct file *file, u64 pgoff);
+int sys_munmap(u64 addr, u64 len);
+int sys_mprotect(u64 addr, u64 len, u32 vm_flags);
+s64 sys_brk(u64 brk); /* returns the break that is in force */
+int sys_mlock(u64 addr, u64 len);
+int sys_munlock(u64 addr, u64 len);
+int sys_madvise_dontneed(u64 addr, u64 len);
+int sys_msync(u64 addr, u64 len); /* writes the file pages of the range back */
+int sys_ftruncate(struct inode *inode, u64 size_pages);
+
+/* VM_PFNMAP of @nr frames that the emulated driver owns; the address or a negative errno. */
+s64 sys_mmap_device(u64 nr);
+
+/*
+ * A new process with a copy of the caller's address space that will run entry(arg); or with
+ * CLONE_VM a thread in the caller's. The pid, or a negative errno. *child (may be NULL) is set before
+ * the child runs, and is good until sys_wait() has returned its pid. With CLONE_VFORK the caller sleeps
+ * until the child has left the mm by exec or exit.
+ */
+#define CLONE_VM 0x00000100u
+#define CLONE_VFORK 0x00004000u
+s64 sys_clone(u32 flags, const char *comm, void (*entry)(void *), void *arg,
+	      struct task_struct **child);
+
+/* What to execute: the file gives name, text and data; sizes in pages. */
+struct exec_image {
+	struct inode *file;
+	u64 text_pages, data_pages, bss_pages, stack_pages;
+	u32 argument_pages; /* touched while the new stack is set up */
+	u32 fail_at;	    /* enum exec_fail: where the program wants it to fail */
+};
+enum exec_fail {
+	EXEC_FAIL_NOT,
+	EXEC_FAIL_BEFORE, /* before the point of no return: the old image goes on */
+	EXEC_FAIL_AFTER,  /* after it: the task is killed */
+};
+
+/* Replaces the caller's image; a kernel thread becomes a user task. */
+int sys_execve(const struct exec_image *image);
+
+/* The word at @va is set to 0 when the caller leaves its mm by exit or exec while others use it (v3.14
+ * kernel/fork.c; 0: none). Its pid. */
+s64 sys_set_tid_address(u64 va);
+
+/* Ends the calling task (seed_path B4). */
+__attribute__((noreturn)) void sys_exit(u32 code);
+
+/* Waits for a child to exit and reaps it; its pid, or -ECHILD. */
+s64 sys_wait(u32 *code);
+
+/* A reader of another task's address space (like /proc/PID/maps): takes it, looks at every VMA, puts
+ * it. The number of VMAs; -ESRCH without such a task, -EINVAL if it has no mm. */
+int sys_peek_mm(u32 pid);
+
+/* A kernel thread (without an mm) adopts another task's address space for a moment, as aio workers
+ * do, and reads a few words of it through its own TLB. The number of words, -ESRCH, or -EINVAL when
+ * there is no mm to adopt. */
+int sys_adopt_mm(u32 pid);
+
+#endif

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Sleeping mutual exclusion. First come, first served among those that wait; the fast path is one
+ * cmpxchg. Only the task that took it may release it. Not from interrupts.
+ */
+#ifndef SMP_MUTEX_H
+#define SMP_MUTEX_H
+
+#include <urcu/list.h>
+
+#include "smp/sched.h"
+
+struct mutex {
+	struct task_struct *owner; /* atomic; NULL: free */
+	u32 nr_waiters;		   /* atomic; under lock for writers */
+	u16 class;		   /* enum lock_class */
+	spinlock_t lock;
+	struct cds_list_head waiters; /* under lock */
+};
+
+void mutex_init(struct mutex *m, enum lock_class class);
+void mutex_lock(struct mutex *m);
+bool mutex_trylock(struct mutex *m);
+void mutex_unlock(struct mutex *m);
+
+static inline bool mutex_is_locked(struct mutex *m)
+{
+	return READ_ONCE(m->owner) != NULL;
+}
+
+#endif

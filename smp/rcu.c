@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Both kinds of grace periods, and the ripe callbacks that they share.
+ */
+#include "smp/rcu.h"
+
+#include <errno.h>
+
+#include "smp/knobs.h"
+#include "smp/qsbr.h"
+#include "smp/sched.h"
+#include "smp/vmstat.h"
+#include "smp/wait.h"
+
+#ifdef __SANITIZE_THREAD__
+void __tsan_acquire(void *addr);
+void __tsan_release(void *addr);
+#else
+#define __tsan_acquire(addr) ((void)(addr))
+#define __tsan_release(addr) ((void)(addr))
+#endif
+
+struct rcu_ripe {
+	struct rcu_head *list; /* newest first; atomic */
+	char pad[CACHE_LINE - 8];
+};
+
+struct rcu_state {
+	u64 pending; /* callbacks queued and not yet run; atomic */
+
+	/* threads */
+	struct qsbr_worker *worker;
+	char grace; /* names liburcu's grace periods to ThreadSanitizer */
+
+	/* explore: used inside the oracle's brackets, so nobody comes between; the lock is there to
+	 * show that to ThreadSanitizer, as the order that a grace period gives */
+	u32 lock;
+	u64 waiting_for;	  /* vCPUs that have yet to pass a quiescent state */
+	struct rcu_head *running; /* callbacks of the running grace period */
+	struct rcu_head *next;	  /* of the one after it */
+
+	struct rcu_ripe *ripe; /* one a vCPU */
+};
+
+int rcu_setup(struct machine *m)
+{
+	struct rcu_state *r = arena_alloc(&m->arena, sizeof(*r), CACHE_LINE);
+
+	if (!r)
+		return -ENOMEM;
+	r->ripe = arena_alloc(&m->arena, m->nr_vcpus * sizeof(*r->ripe), CACHE_LINE);
+	if (!r->ripe)
+		return -ENOMEM;
+	m->smp->rcu = r;
+	return 0;
+}
+
+void rcu_teardown(struct machine *m)
+{
+	struct rcu_state *r = m->smp->rcu;
+
+	if (r && r->worker) {
+		qsbr_worker_destroy(r->worker);
+		r->worker = NULL;
+	}
+}
+
+u64 rcu_callbacks_pending(const struct machine *m)
+{
+	return oracle_read(m->smp->rcu->pending);
+}
+
+/* Hands a callback whose grace period has ended to its vCPU. From any thread. */
+static void ripen(struct rcu_head *head)
+{
+	struct vcpu *owner = head->owner;
+	struct rcu_ripe *ripe = &owner->machine->smp->rcu->ripe[owner->id];
+
+	head->next = __atomic_load_n(&ripe->list, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&ripe->list, &head->next, head, true, __ATOMIC_ACQ_REL,
+					    __ATOMIC_RELAXED))
+		;
+	vcpu_raise(owner, PENDING_RCU);
+}
+
+static void qsbr_ripe(struct qsbr_head *q)
+{
+	struct rcu_head *head = container_of(q, struct rcu_head, liburcu);
+
+	__tsan_acquire(head);
+	/* Everything readers did before their quiescent states comes before the callback. */
+	__tsan_acquire(&head->owner->machine->smp->rcu->grace);
+	ripen(head);
+}
+
+/* explore: starts a grace period for what has been queued, if none is running. */
+static void explore_start(struct machine *m, struct rcu_state *r)
+{
+	u64 need = 0;
+
+	if (r->running || !r->next)
+		return;
+	init_once(r->running, r->next);
+	r->next = NULL;
+	for (u32 i = 0; i < m->nr_vcpus; i++) {
+		/* An idle vCPU is quiescent until it takes its next interrupt. */
+		if (m->vcpus[i].run_state != VCPU_HALTED && m->vcpus[i].run_state != VCPU_DONE)
+			need |= 1ULL << i;
+	}
+	r->waiting_for = need;
+}
+
+static void explore_lock(struct rcu_state *r)
+{
+	oracle_enter();
+	BUG_ON(__atomic_exchange_n(&r->lock, 1, __ATOMIC_ACQUIRE), "RCU state entered twice");
+}
+
+static void explore_unlock(struct rcu_state *r)
+{
+	__atomic_store_n(&r->lock, 0, __ATOMIC_RELEASE);
+	oracle_exit();
+}
+
+static void explore_quiescent(struct vcpu *v, struct rcu_state *r)
+{
+	struct rcu_head *list, *next;
+
+	if (!oracle_read(r->running))
+		return;
+	explore_lock(r);
+	/* A grace period that starts here finds this vCPU quiescent, too. */
+	while (r->running && !(r->waiting_for &= ~(1ULL << v->id))) {
+		list = r->running;
+		init_once(r->running, NULL);
+		for (; list; list = next) {
+			next = list->next;
+			ripen(list);
+		}
+		explore_start(v->machine, r);
+	}
+	explore_unlock(r);
+}
+
+void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head))
+{
+	struct vcpu *v = this_vcpu();
+	struct rcu_state *r = v->machine->smp->rcu;
+
+	count_vm_event(VMSTAT_nr_rcu_callbacks);
+	if (planted(KNOB_RCU_NO_GRACE)) {
+		func(head);
+		return;
+	}
+	head->func = func;
+	head->owner = v;
+	__atomic_fetch_add(&r->pending, 1, __ATOMIC_RELAXED);
+	if (v->explorer) {
+		explore_lock(r);
+		head->next = r->next;
+		r->next = head;
+		explore_start(v->machine, r);
+		explore_unlock(r);
+	} else {
+		__tsan_release(head);
+		qsbr_call(&head->liburcu, qsbr_ripe);
+	}
+}
+
+void rcu_note_quiescent(void)
+{
+	struct vcpu *v = this_vcpu();
+	struct rcu_state *r = v->machine->smp->rcu;
+
+	if (v->explorer) {
+		explore_quiescent(v, r);
+	} else {
+		__tsan_release(&r->grace);
+		qsbr_quiescent();
+	}
+}
+
+void rcu_interrupt(struct vcpu *v)
+{
+	v->softirq = 1;
+	/* An idle vCPU runs it in its loop; another one at its next switch or return to user. */
+}
+
+void run_softirq_slow(void)
+{
+	struct vcpu *v = this_vcpu();
+	struct machine *m = v->machine;
+	struct rcu_state *r = m->smp->rcu;
+	struct rcu_head *list, *in_order = NULL, *next;
+	u64 nr = 0;
+
+	preempt_disable();
+	v->softirq = 0;
+	list = __atomic_exchange_n(&r->ripe[v->id].list, NULL, __ATOMIC_ACQUIRE);
+	for (; list; list = next) {
+		next = list->next;
+		list->next = in_order;
+		in_order = list;
+	}
+	for (; in_order; in_order = next) {
+		next = in_order->next;
+		in_order->func(in_order);
+		nr++;
+	}
+	if (nr && !__atomic_sub_fetch(&r->pending, nr, __ATOMIC_ACQ_REL) &&
+	    READ_ONCE(m->smp->finish)) {
+		for (u32 i = 0; i < m->nr_vcpus; i++)
+			vcpu_raise(&m->vcpus[i], PENDING_RESCHEDULE);
+	}
+	preempt_enable_no_resched();
+}
+
+struct rcu_waiter {
+	struct rcu_head head;
+	struct completion done;
+};
+
+static void wake_waiter(struct rcu_head *head)
+{
+	complete(&container_of(head, struct rcu_waiter, head)->done);
+}
+
+void synchronize_rcu(void)
+{
+	struct rcu_waiter w;
+
+	might_sleep();
+	init_completion(&w.done);
+	call_rcu(&w.head, wake_waiter);
+	wait_for_completion(&w.done);
+}
+
+void rcu_barrier(void)
+{
+	struct rcu_state *r = this_vcpu()->machine->smp->rcu;
+
+	while (__atomic_load_n(&r->pending, __ATOMIC_ACQUIRE))
+		synchronize_rcu();
+}
+
+void rcu_vcpu_online(struct vcpu *v)
+{
+	struct rcu_state *r = v->machine->smp->rcu;
+
+	qsbr_register(r->worker);
+}
+
+void rcu_vcpu_offline(struct vcpu *v)
+{
+	(void)v;
+	qsbr_unregister();
+}
+
+void rcu_vcpu_sleep(struct vcpu *v)
+{
+	struct rcu_state *r = v->machine->smp->rcu;
+
+	if (v->explorer) {
+		explore_quiescent(v, r);
+		return;
+	}
+	__tsan_release(&r->grace);
+	qsbr_offline();
+}
+
+void rcu_vcpu_wake(struct vcpu *v)
+{
+	(void)v;
+	qsbr_online();
+}
+
+void rcu_start_threads(struct machine *m)
+{
+	/* Created at the first run under threads: an explored machine needs none. */
+	if (!m->smp->rcu->worker)
+		m->smp->rcu->worker = qsbr_worker_create();
+}

@@ -1,0 +1,516 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "smp/sched.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/strategy.h"
+#include "smp/ipi.h"
+#include "smp/rcu.h"
+#include "smp/vmstat.h"
+
+EVENT_DESC(ev_switch, 110, 0, "context_switch", "pid %llu -> pid %llu");
+EVENT_DESC(ev_wake, 111, 0, "wake_up", "pid %llu on CPU%llu");
+EVENT_DESC(ev_preempt, 112, 0, "preempted", "pid %llu%.0llu");
+EVENT_DESC(ev_dead, 113, 0, "task dead", "pid %llu%.0llu");
+
+INVARIANT(inv_sched, "scheduler-state", "schedule() is called with nothing held and irqs on");
+
+static void rq_count(struct machine *m, u32 cpu, s32 delta)
+{
+	struct rq *rq = rq_of(m, cpu);
+
+	__atomic_store_n(&rq->nr_queued, rq->nr_queued + (u32)delta, __ATOMIC_RELAXED);
+	__atomic_store_n(&m->vcpus[cpu].nr_waiting, rq->nr_queued, __ATOMIC_RELAXED);
+}
+
+/* Under the lock of @cpu's run queue. */
+static void enqueue(struct machine *m, u32 cpu, struct task_struct *t)
+{
+	cds_list_add_tail(&t->run_node, &rq_of(m, cpu)->queue);
+	rq_count(m, cpu, 1);
+}
+
+static void dequeue(struct machine *m, u32 cpu, struct task_struct *t)
+{
+	cds_list_del(&t->run_node);
+	rq_count(m, cpu, -1);
+}
+
+/* Runs first on the stack of the task that was switched to. */
+static void finish_task_switch(void)
+{
+	struct vcpu *v = this_vcpu();
+	struct machine *m = v->machine;
+	struct rq *rq = v->rq;
+	struct mm_struct *mm = rq->prev_mm;
+	struct task_struct *dead = rq->prev_task;
+
+	rq->prev_mm = NULL;
+	rq->prev_task = NULL;
+	spin_unlock_no_resched(&rq->lock, LOCK_CLASS_rq_lock, MMT_SITE(ACCESS_UNLOCK));
+	local_irq_enable();
+	if (mm)
+		m->smp->ops.finish_switch_mm(mm);
+	if (dead) {
+		fiber_release(&dead->own_fiber, m->stacks);
+		put_task_struct(dead);
+		if (atomic_dec_and_test(&m->smp->nr_tasks)) {
+			WRITE_ONCE(m->smp->finish, true);
+			for (u32 i = 0; i < m->nr_vcpus; i++)
+				smp_send_reschedule(i);
+		}
+	}
+}
+
+static void context_switch(struct vcpu *v, struct task_struct *prev, struct task_struct *next)
+{
+	struct machine *m = v->machine;
+	struct rq *rq = v->rq;
+
+	event_record(&ev_switch, prev->pid, next->pid);
+	count_vm_event(VMSTAT_nr_context_switches);
+	rq->curr = next;
+	WRITE_ONCE(next->cpu, v->id);
+	if (m->smp->ops.context_switch_mm)
+		rq->prev_mm = m->smp->ops.context_switch_mm(prev, next);
+	if (prev->state == TASK_DEAD)
+		rq->prev_task = prev;
+	prev->preempt_count = v->preempt_count;
+	v->preempt_count = next->preempt_count;
+	v->current_task = next;
+	v->fiber = next->fiber;
+	if (prev->state == TASK_DEAD)
+		fiber_switch_final(prev->fiber, next->fiber);
+	else
+		fiber_switch(prev->fiber, next->fiber);
+	/* Some vCPU, perhaps another one, has come back to prev. */
+	finish_task_switch();
+}
+
+static void __schedule(bool preempted)
+{
+	struct vcpu *v = this_vcpu();
+	struct machine *m = v->machine;
+	struct rq *rq = v->rq;
+	struct task_struct *prev = v->current_task, *next;
+
+	if (unlikely(v->irqs_off || v->in_interrupt || v->rcu_nesting ||
+		     v->preempt_count != 1u + task_is_idle(prev)))
+		VIOLATION(&inv_sched,
+			  "pid %u: preempt_count %u, interrupts %s, in_interrupt %u, RCU %u",
+			  prev->pid, v->preempt_count - 1, v->irqs_off ? "off" : "on",
+			  v->in_interrupt, v->rcu_nesting);
+	vcpu_progress();
+	run_softirq();
+	local_irq_disable();
+	spin_lock(&rq->lock);
+	v->need_resched = 0;
+	rcu_note_quiescent();
+	if (!task_is_idle(prev)) {
+		if (preempted || READ_ONCE(prev->state) == TASK_RUNNING)
+			enqueue(m, v->id, prev);
+		else
+			prev->on_rq = 0;
+	}
+	if (cds_list_empty(&rq->queue)) {
+		next = rq->idle;
+	} else {
+		next = cds_list_first_entry(&rq->queue, struct task_struct, run_node);
+		dequeue(m, v->id, next);
+	}
+	if (next != prev) {
+		context_switch(v, prev, next);
+		return;
+	}
+	spin_unlock_no_resched(&rq->lock, LOCK_CLASS_rq_lock, MMT_SITE(ACCESS_UNLOCK));
+	local_irq_enable();
+}
+
+void schedule(void)
+{
+	preempt_disable();
+	__schedule(false);
+	preempt_enable_no_resched();
+}
+
+static void preempt_schedule(struct vcpu *v)
+{
+	if (task_is_idle(v->current_task))
+		return;
+	event_record(&ev_preempt, v->current_task->pid, 0);
+	count_vm_event(VMSTAT_nr_preemptions);
+	preempt_disable();
+	__schedule(true);
+	preempt_enable_no_resched();
+}
+
+void yield(void)
+{
+	schedule();
+}
+
+static bool cpu_allowed(const u64 *allowed, u32 cpu)
+{
+	return !allowed || (allowed[cpu / 64] & (1ULL << (cpu & 63)));
+}
+
+/* An idle vCPU for a task that last ran on @cpu; @cpu itself if it is idle or none is. */
+static u32 select_cpu(struct machine *m, const u64 *allowed, u32 cpu)
+{
+	const u64 *idle = m->smp->idle_mask;
+
+	if (cpu_allowed(allowed, cpu) && test_bit(cpu, idle))
+		return cpu;
+	for (u32 w = 0; w < (m->nr_vcpus + 63) / 64; w++) {
+		u64 set = READ_ONCE(idle[w]);
+
+		if (allowed)
+			set &= allowed[w];
+		if (set)
+			return w * 64 + (u32)__builtin_ctzll(set);
+	}
+	if (cpu_allowed(allowed, cpu))
+		return cpu;
+	for (cpu = 0; !cpu_allowed(allowed, cpu); cpu++)
+		;
+	return cpu;
+}
+
+u32 sched_pick_cpu(struct machine *m, const u64 *allowed)
+{
+	struct vcpu *v = this_vcpu();
+	u32 a, b;
+
+	if (v) {
+		u32 cpu = select_cpu(m, allowed, v->id);
+
+		if (cpu != v->id || !rq_of(m, cpu)->nr_queued)
+			return cpu;
+	}
+	/* The less loaded of two at random (power of two choices). */
+	a = v ? random_below(&v->rng, m->nr_vcpus) : 0;
+	b = v ? random_below(&v->rng, m->nr_vcpus) : m->nr_vcpus - 1;
+	if (READ_ONCE(rq_of(m, b)->nr_queued) < READ_ONCE(rq_of(m, a)->nr_queued))
+		a = b;
+	return cpu_allowed(allowed, a) ? a : select_cpu(m, allowed, a);
+}
+
+/* Queues @t, which nobody else can queue now, on @cpu. */
+static void activate_task(struct machine *m, struct task_struct *t, u32 cpu)
+{
+	struct rq *rq = rq_of(m, cpu);
+	u32 flags = spin_lock_irqsave(&rq->lock);
+	bool idle = rq->curr == rq->idle;
+
+	if (t->cpu != cpu) {
+		WRITE_ONCE(t->cpu, cpu);
+		count_vm_event(VMSTAT_nr_migrations);
+	}
+	t->on_rq = 1;
+	enqueue(m, cpu, t);
+	spin_unlock_irqrestore(&rq->lock, flags);
+	event_record(&ev_wake, t->pid, cpu);
+	if (idle)
+		smp_send_reschedule(cpu);
+}
+
+/* Locks the run queue that @t belongs to. */
+static struct rq *task_rq_lock(struct machine *m, struct task_struct *t)
+{
+	for (;;) {
+		u32 cpu = READ_ONCE(t->cpu);
+		struct rq *rq = rq_of(m, cpu);
+
+		spin_lock(&rq->lock);
+		if (READ_ONCE(t->cpu) == cpu)
+			return rq;
+		spin_unlock(&rq->lock);
+	}
+}
+
+bool wake_up_process(struct task_struct *t)
+{
+	struct machine *m = this_vcpu()->machine;
+	u32 flags = local_irq_save();
+	struct rq *rq = task_rq_lock(m, t);
+	u32 state = READ_ONCE(t->state);
+	bool queued = t->on_rq;
+
+	if (state == TASK_RUNNING || state == TASK_DEAD) {
+		spin_unlock_irqrestore(&rq->lock, flags);
+		return false;
+	}
+	WRITE_ONCE(t->state, TASK_RUNNING);
+	spin_unlock_irqrestore(&rq->lock, flags);
+	count_vm_event(VMSTAT_nr_wakeups);
+	/* It had not got as far as schedule(): it just goes on. Otherwise it is switched out (we had
+	 * its lock), and nobody but us can queue it: its state is TASK_RUNNING already. */
+	if (!queued)
+		activate_task(m, t, select_cpu(m, t->cpus_allowed, t->cpu));
+	return true;
+}
+
+void wake_up_new_task(struct task_struct *t)
+{
+	struct vcpu *v = this_vcpu();
+
+	if (v) {
+		activate_task(v->machine, t, t->cpu);
+	} else {
+		/* Set-up: nothing runs yet. */
+		t->on_rq = 1;
+		enqueue(t->machine, t->cpu, t);
+	}
+}
+
+/* Takes a task that waits on another vCPU. */
+static bool steal_task(struct vcpu *v)
+{
+	struct machine *m = v->machine;
+
+	for (u32 n = 1; n < m->nr_vcpus; n++) {
+		u32 cpu = (v->id + n) % m->nr_vcpus;
+		struct rq *rq = rq_of(m, cpu);
+		struct task_struct *t;
+		bool found = false;
+		u32 flags;
+
+		if (!oracle_read(rq->nr_queued))
+			continue;
+		flags = spin_lock_irqsave(&rq->lock);
+		cds_list_for_each_entry(t, &rq->queue, run_node) {
+			if (cpu_allowed(t->cpus_allowed, v->id)) {
+				dequeue(m, cpu, t);
+				WRITE_ONCE(t->cpu, v->id);
+				found = true;
+				break;
+			}
+		}
+		spin_unlock_irqrestore(&rq->lock, flags);
+		if (found) {
+			count_vm_event(VMSTAT_nr_migrations);
+			activate_task(m, t, v->id);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Runs on the vCPU's main fiber, as its idle task. */
+static void idle_loop(struct vcpu *v)
+{
+	struct machine *m = v->machine;
+	struct smp_machine *smp = m->smp;
+
+	local_irq_enable();
+	for (;;) {
+		run_softirq();
+		if (v->need_resched || READ_ONCE(v->rq->nr_queued) || steal_task(v)) {
+			schedule();
+			continue;
+		}
+		rcu_note_quiescent();
+		if (READ_ONCE(smp->finish) && !rcu_callbacks_pending(m))
+			return;
+		set_bit(v->id, smp->idle_mask);
+		local_irq_disable();
+		if (v->need_resched || v->softirq)
+			local_irq_enable();
+		else
+			vcpu_halt();
+		clear_bit(v->id, smp->idle_mask);
+	}
+}
+
+static void task_main(void *arg)
+{
+	struct task_struct *t = arg;
+
+	finish_task_switch();
+	preempt_enable();
+	t->entry(t->arg);
+	do_task_dead();
+}
+
+void do_task_dead(void)
+{
+	struct task_struct *t = current;
+	struct machine *m = this_vcpu()->machine;
+
+	lockdep_check_none_held(__func__);
+	event_record(&ev_dead, t->pid, 0);
+	spin_lock(&m->smp->tasklist_lock);
+	cds_list_del(&t->all_node);
+	spin_unlock(&m->smp->tasklist_lock);
+	preempt_disable();
+	WRITE_ONCE(t->state, TASK_DEAD);
+	__schedule(false);
+	__builtin_unreachable();
+}
+
+static void task_free_rcu(struct rcu_head *head)
+{
+	struct task_struct *t = container_of(head, struct task_struct, rcu);
+	struct machine *m = this_vcpu()->machine;
+
+	if (m->smp->ops.task_free)
+		m->smp->ops.task_free(t);
+	kmem_cache_free(m->smp->task_cache, t);
+}
+
+void get_task_struct(struct task_struct *t)
+{
+	atomic_inc(&t->usage);
+}
+
+void put_task_struct(struct task_struct *t)
+{
+	if (atomic_dec_and_test(&t->usage))
+		call_rcu(&t->rcu, task_free_rcu);
+}
+
+static void task_init(struct task_struct *t, const char *comm, u32 flags, u32 cpu)
+{
+	memset(t, 0, sizeof(*t));
+	t->flags = flags;
+	t->cpu = cpu;
+	init_once(t->usage, 1);
+	snprintf(t->comm, sizeof(t->comm), "%s", comm);
+	spin_lock_init(&t->alloc_lock, LOCK_CLASS_task_lock);
+	CDS_INIT_LIST_HEAD(&t->children);
+	CDS_INIT_LIST_HEAD(&t->sibling);
+	t->fiber = &t->own_fiber;
+}
+
+/* What a task's stack looks like to the scheduler before it has run: as if it had been switched out
+ * in __schedule(), with the run queue locked. */
+#define NEW_TASK_PREEMPT_COUNT 2
+
+struct task_struct *task_create(struct machine *m, const char *comm, u32 flags, u32 cpu,
+				void (*entry)(void *), void *arg)
+{
+	struct task_struct *t = kmem_cache_alloc(m->smp->task_cache);
+
+	if (!t)
+		return NULL;
+	task_init(t, comm, flags, cpu);
+	t->machine = m;
+	t->entry = entry;
+	t->arg = arg;
+	t->preempt_count = NEW_TASK_PREEMPT_COUNT;
+	t->held_locks = 1ULL << LOCK_CLASS_rq_lock;
+	if (fiber_create(&t->own_fiber, m->stacks, task_main, t)) {
+		kmem_cache_free(m->smp->task_cache, t);
+		return NULL;
+	}
+	t->pid = atomic_inc_return(&m->smp->next_pid);
+	t->tgid = t->pid;
+	random_seed(&t->rng, m->config.seed, 0x100000000ULL + t->pid);
+	atomic_inc(&m->smp->nr_tasks);
+	if (this_vcpu())
+		spin_lock(&m->smp->tasklist_lock);
+	cds_list_add_tail(&t->all_node, &m->smp->all_tasks);
+	if (this_vcpu())
+		spin_unlock(&m->smp->tasklist_lock);
+	return t;
+}
+
+static void smp_vcpu_main(struct vcpu *v)
+{
+	v->rq = rq_of(v->machine, v->id);
+	v->current_task = v->rq->idle;
+	idle_loop(v);
+}
+
+static void smp_interrupt(struct vcpu *v, u32 bits)
+{
+	if (bits & PENDING_CALL_FUNCTION)
+		generic_smp_call_function_interrupt();
+	if (bits & PENDING_RCU)
+		rcu_interrupt(v);
+	if (bits & PENDING_RESCHEDULE)
+		v->need_resched = 1;
+}
+
+void smp_machine_ops(struct machine_ops *ops)
+{
+	ops->vcpu_main = smp_vcpu_main;
+	ops->interrupt = smp_interrupt;
+	ops->preempt = preempt_schedule;
+	ops->threads_prepare = rcu_start_threads;
+	ops->vcpu_online = rcu_vcpu_online;
+	ops->vcpu_offline = rcu_vcpu_offline;
+	ops->vcpu_sleep = rcu_vcpu_sleep;
+	ops->vcpu_wake = rcu_vcpu_wake;
+}
+
+static int idle_setup(struct machine *m, u32 cpu)
+{
+	struct task_struct *idle = arena_alloc_dirty(&m->arena, sizeof(*idle), CACHE_LINE);
+	struct rq *rq = rq_of(m, cpu);
+	struct vcpu *v = &m->vcpus[cpu];
+
+	if (!idle)
+		return -ENOMEM;
+	task_init(idle, "swapper", PF_KTHREAD | PF_IDLE, cpu);
+	idle->machine = m;
+	idle->fiber = &v->main_fiber;
+	spin_lock_init(&rq->lock, LOCK_CLASS_rq_lock);
+	CDS_INIT_LIST_HEAD(&rq->queue);
+	rq->nr_queued = 0;
+	rq->prev_mm = NULL;
+	rq->prev_task = NULL;
+	rq->idle = idle;
+	rq->curr = idle;
+	v->rq = rq;
+	v->current_task = idle;
+	return 0;
+}
+
+int smp_setup(struct machine *m, const struct sched_ops *ops)
+{
+	u64 n = m->nr_vcpus;
+	struct smp_machine *smp = arena_alloc(&m->arena, sizeof(*smp), CACHE_LINE);
+
+	if (!smp)
+		return -ENOMEM;
+	m->smp = smp;
+	smp->ops = *ops;
+	smp->rqs = arena_alloc(&m->arena, n * sizeof(*smp->rqs), CACHE_LINE);
+	smp->csds = arena_alloc(&m->arena, n * n * sizeof(*smp->csds), CACHE_LINE);
+	smp->idle_mask = arena_alloc(&m->arena, CPU_WORDS * sizeof(u64), CACHE_LINE);
+	smp->task_cache = kmem_cache_create(m, "task_struct", sizeof(struct task_struct),
+					    CACHE_LINE);
+	m->lockdep = arena_alloc(&m->arena, sizeof(*m->lockdep), CACHE_LINE);
+	if (!smp->rqs || !smp->csds || !smp->idle_mask || !smp->task_cache || !m->lockdep)
+		return -ENOMEM;
+	spin_lock_init(&smp->tasklist_lock, LOCK_CLASS_task_list);
+	CDS_INIT_LIST_HEAD(&smp->all_tasks);
+	for (u32 i = 0; i < m->nr_vcpus; i++) {
+		m->vcpus[i].counters =
+			arena_alloc(&m->arena, NR_VMSTAT_ITEMS * sizeof(u64), CACHE_LINE);
+		if (!m->vcpus[i].counters || idle_setup(m, i))
+			return -ENOMEM;
+	}
+	return rcu_setup(m);
+}
+
+void smp_teardown(struct machine *m)
+{
+	struct task_struct *t;
+
+	if (!m->smp)
+		return;
+	rcu_teardown(m);
+	cds_list_for_each_entry(t, &m->smp->all_tasks, all_node)
+		fiber_release(&t->own_fiber, m->stacks);
+	for (u32 i = 0; i < m->nr_vcpus; i++) {
+		/* A task that died while the machine was being stopped. */
+		struct task_struct *dead = rq_of(m, i)->prev_task;
+
+		if (dead)
+			fiber_release(&dead->own_fiber, m->stacks);
+	}
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * struct task_struct: an emulated process, thread or kernel thread. A task is a fiber; it runs on
+ * one vCPU at a time and may go on on another after it has slept or was preempted.
+ *
+ * Who may touch what:
+ *   rq lock of ->cpu	state (with wake-ups), on_rq, cpu, run_node, preempt_count while not running
+ *   alloc_lock		mm (writers: the task itself; readers from other tasks), comm,
+ *			vfork_done
+ *   tasklist lock	parent, children, sibling, all_node
+ *   the task itself	everything else
+ */
+#ifndef SMP_TASK_H
+#define SMP_TASK_H
+
+#include <urcu/list.h>
+
+#include "engine/fiber.h"
+#include "engine/random.h"
+#include "smp/rcu.h"
+#include "smp/spinlock_types.h"
+
+struct completion;
+struct machine;
+struct mem_cgroup;
+struct mm_struct;
+struct user_task;
+
+#define TASK_COMM_LEN 16 /* v3.14 include/linux/sched.h */
+
+enum task_state {
+	TASK_RUNNING,
+	TASK_INTERRUPTIBLE,
+	TASK_UNINTERRUPTIBLE,
+	TASK_DEAD,
+};
+
+/* task.flags, the kernel's values (v3.14 include/linux/sched.h). */
+#define PF_EXITING 0x00000004u
+#define PF_FORKNOEXEC 0x00000040u
+#define PF_DUMPCORE 0x00000200u
+#define PF_NOFREEZE 0x00008000u
+#define PF_KTHREAD 0x00200000u
+#define PF_RANDOMIZE 0x00400000u
+#define PF_IDLE 0x00000002u /* of later kernels: the idle task */
+
+/* Counters of an mm that each task caches (mm/rss.h): file pages, anonymous pages. */
+#define NR_MM_COUNTERS 2
+
+struct task_rss_stat {
+	s32 count[NR_MM_COUNTERS];
+	u32 events; /* since the last fold into the mm */
+};
+
+/* Uncharges that a task gives back together (mm/memcg.h; v3.14 memcg_batch_info). */
+struct task_memcg_batch {
+	struct mem_cgroup *memcg;
+	u32 depth; /* mem_cgroup_uncharge_start() without their end */
+	u32 nr_pages;
+};
+
+struct task_struct {
+	struct fiber *fiber; /* own_fiber; the vCPU's main fiber for an idle task */
+	struct fiber own_fiber;
+	u32 state;	 /* enum task_state; atomic */
+	u32 on_rq;	 /* queued or running */
+	u32 cpu;	 /* where it runs or ran last; atomic for readers */
+	u32 preempt_count; /* while switched out */
+	u64 held_locks;	 /* set of lock classes (lockdep) */
+	struct cds_list_head run_node;
+
+	u32 pid, tgid;
+	u32 flags; /* PF_*; written by the task itself; atomic: others read PF_KTHREAD */
+	u32 usage; /* references to this structure; atomic */
+	char comm[TASK_COMM_LEN];
+	const u64 *cpus_allowed; /* CPU_WORDS words; NULL: all; set before it first runs */
+	struct machine *machine;
+
+	spinlock_t alloc_lock;
+	struct mm_struct *mm;	     /* NULL for kernel threads and after exit_mm */
+	struct mm_struct *active_mm; /* what the page-table root belongs to while it runs */
+	struct task_rss_stat rss_stat;
+	struct task_memcg_batch memcg_batch; /* own */
+	u64 maxrss;		/* high-water mark of the mms it has left, in pages; own */
+	u64 clear_child_tid;	/* user address to clear when it leaves an mm that others use; own */
+
+	struct task_struct *parent;
+	struct cds_list_head children, sibling;
+	struct cds_list_head all_node;
+	struct completion *vfork_done;
+	struct completion *exited; /* completed last thing, for whoever waits */
+	u32 exit_code;
+	u32 exit_state; /* 0, or 1 once it can be waited for; atomic */
+	u32 killed;	/* must exit at its next return to user mode; atomic */
+
+	void (*entry)(void *arg);
+	void *arg;
+	struct rng rng;
+	struct user_task *user; /* stress/: the program it runs */
+	u64 syscalls;
+	const char *in_syscall; /* for reports; own */
+	struct rcu_head rcu;
+};
+
+static inline struct task_struct *current_task(void)
+{
+	return this_vcpu()->current_task;
+}
+#define current current_task()
+
+static inline bool task_is_idle(const struct task_struct *t)
+{
+	return t->flags & PF_IDLE;
+}
+
+#endif

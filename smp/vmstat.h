@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Event counters, one set a vCPU, under the kernel's names where the kernel (v3.14
+ * include/linux/vm_event_item.h) has one. Counting is a plain increment of the vCPU's own word;
+ * sums may be read at any time and are exact when the machine is quiet.
+ */
+#ifndef SMP_VMSTAT_H
+#define SMP_VMSTAT_H
+
+#include "engine/machine.h"
+#include "engine/vcpu.h"
+
+#define VMSTAT_ITEMS(X)                                                                            \
+	X(pgalloc)                                                                                 \
+	X(pgfree)                                                                                  \
+	X(pgfault)                                                                                 \
+	X(pgmajfault)                                                                              \
+	X(pgcow)                                                                                   \
+	X(pgspurious_fault)                                                                        \
+	X(pgzap)                                                                                   \
+	X(pgactivate)                                                                              \
+	X(pgrotated)                                                                               \
+	X(pgwriteback)                                                                             \
+	X(pgpgin)                                                                                  \
+	X(pgtables_freed)                                                                          \
+	X(zap_full_batch)                                                                          \
+	X(unevictable_pgs_mlocked)                                                                 \
+	X(unevictable_pgs_munlocked)                                                               \
+	X(allocstall_oom)                                                                          \
+	X(nr_tlb_remote_flush)                                                                     \
+	X(nr_tlb_remote_flush_received)                                                            \
+	X(nr_tlb_local_flush_all)                                                                  \
+	X(nr_tlb_local_flush_one)                                                                  \
+	X(nr_tlb_lazy_leave)                                                                       \
+	X(tlb_hit)                                                                                 \
+	X(tlb_miss)                                                                                \
+	X(tlb_dirty_assist)                                                                        \
+	X(walk_cache_hit)                                                                          \
+	X(nr_ipi_sent)                                                                             \
+	X(nr_ipi_received)                                                                         \
+	X(nr_context_switches)                                                                     \
+	X(nr_mm_switches)                                                                          \
+	X(nr_lazy_entries)                                                                         \
+	X(nr_preemptions)                                                                          \
+	X(nr_migrations)                                                                           \
+	X(nr_wakeups)                                                                              \
+	X(nr_rcu_callbacks)                                                                        \
+	X(rwsem_read_slow)                                                                         \
+	X(rwsem_write_slow)                                                                        \
+	X(mm_created)                                                                              \
+	X(mm_freed)                                                                                \
+	X(mmput_last)                                                                              \
+	X(mmdrop_last)                                                                             \
+	X(get_task_mm_ok)                                                                          \
+	X(get_task_mm_none)                                                                        \
+	X(notifier_range)                                                                          \
+	X(audits)                                                                                  \
+	X(oracle_data_checks)                                                                      \
+	X(oracle_tlb_scans)
+
+enum vmstat_item {
+#define X(name) VMSTAT_##name,
+	VMSTAT_ITEMS(X)
+#undef X
+		NR_VMSTAT_ITEMS
+};
+
+extern const char *const vmstat_names[NR_VMSTAT_ITEMS];
+
+static __always_inline_fn void count_vm_events(enum vmstat_item item, u64 n)
+{
+	u64 *c = &this_vcpu()->counters[item];
+
+	/* Only this vCPU writes; the monitor reads while we run. */
+	__atomic_store_n(c, *c + n, __ATOMIC_RELAXED);
+}
+
+static __always_inline_fn void count_vm_event(enum vmstat_item item)
+{
+	count_vm_events(item, 1);
+}
+
+/* The sum over all vCPUs; from any thread. */
+u64 vmstat_sum(const struct machine *m, enum vmstat_item item);
+
+#endif

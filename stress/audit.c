@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Looking at the whole machine while nobody moves: during a run with everybody frozen, and at its end.
+ */
+#include "mm/audit.h"
+#include "smp/rcu.h"
+#include "smp/vmstat.h"
+#include "stress/world_private.h"
+
+EVENT_DESC(ev_audit, 403, EVENT_SYNC, "audit", "number %llu, %llu slots frozen");
+
+/* Is every vCPU but ours idle? Acquire: pairs with set_bit() in the idle loop, so that what those
+ * vCPUs did before is seen. */
+static bool others_idle(struct machine *m)
+{
+	u32 self = smp_processor_id();
+
+	for (u32 w = 0; w < (m->nr_vcpus + 63) / 64; w++) {
+		u64 all = m->nr_vcpus - w * 64 >= 64 ? ~0ULL : (1ULL << (m->nr_vcpus & 63)) - 1;
+
+		if (self / 64 == w)
+			all &= ~(1ULL << (self & 63));
+		if ((smp_load_acquire(&m->smp->idle_mask[w]) & all) != all)
+			return false;
+	}
+	return true;
+}
+
+/* The tasks that can move: all but init and those that have stopped. */
+static bool all_still(struct world *w)
+{
+	return READ_ONCE(w->m->smp->nr_tasks) == READ_ONCE(w->frozen) + 1 && others_idle(w->m) &&
+	       !rcu_callbacks_pending(w->m);
+}
+
+static void look_at_everything(struct world *w)
+{
+	event_record(&ev_audit, w->audits, READ_ONCE(w->frozen));
+	oracle_enter();
+	mm_audit(w->m);
+	oracle_exit();
+	w->audits++;
+	count_vm_event(VMSTAT_audits);
+}
+
+void world_freeze_and_audit(struct world *w)
+{
+	u32 signal = atomic_fetch_and(~(u32)WORLD_AUDIT, &w->signal);
+
+	if (!(signal & WORLD_AUDIT) || (signal & WORLD_STOP))
+		return;
+	(void)atomic_fetch_or(WORLD_FREEZE, &w->signal);
+	/* Children, dying tasks and CPUs on their way to idle do not tell us: look again after every
+	 * other task's turn. */
+	while (!all_still(w) && READ_ONCE(w->slots_left)) {
+		rcu_barrier();
+		yield();
+	}
+	if (all_still(w))
+		look_at_everything(w);
+	(void)atomic_fetch_and(~(u32)WORLD_FREEZE, &w->signal);
+	wake_up_all(&w->thaw);
+}
+
+void world_audit_end(struct world *w)
+{
+	struct spin spin = {0};
+
+	/* Whoever has left its slot is still on its way out. */
+	while (READ_ONCE(w->m->smp->nr_tasks) > 1)
+		cpu_relax_on(&w->m->smp->nr_tasks, &spin);
+	while (!all_still(w)) {
+		rcu_barrier();
+		yield();
+	}
+	look_at_everything(w);
+	/* Everything is given back now: what is missing has leaked. */
+	files_drop_all(w->m);
+	while (!all_still(w)) {
+		rcu_barrier();
+		yield();
+	}
+	oracle_enter();
+	mm_audit_leaks(w->m, w->free_pages_at_start);
+	oracle_exit();
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "stress/opnames.h"
+
+#define JOB_OPS(X)                                                                                 \
+	X(JOB_OP_READ, "read", "rf[p", JOB_OP_REGION, "read PAGES pages from FIRST on, or one")    \
+	X(JOB_OP_WRITE, "write", "rf[p", JOB_OP_REGION, "write them")                              \
+	X(JOB_OP_DONTNEED, "dontneed", "r[fp", JOB_OP_REGION,                                      \
+	  "madvise(MADV_DONTNEED), of all by default")                                             \
+	X(JOB_OP_MMAP, "mmap", "Rp", JOB_OP_USER, "map fresh anonymous memory")                    \
+	X(JOB_OP_MUNMAP, "munmap", "r[fp", JOB_OP_USER, "unmap it, all by default")                \
+	X(JOB_OP_MPROTECT, "mprotect", "rm[fp", JOB_OP_USER,                                       \
+	  "change protection: 0 none, 1 read, 3 read and write")                                   \
+	X(JOB_OP_BRK, "brk", "[p", JOB_OP_USER, "move the end of the heap")                        \
+	X(JOB_OP_MLOCK, "mlock", "r[fp", JOB_OP_REGION, "lock pages in memory, all by default")    \
+	X(JOB_OP_MUNLOCK, "munlock", "r[fp", JOB_OP_REGION, "unlock them")                         \
+	X(JOB_OP_FORK, "fork", "", JOB_OP_USER, "fork a child that works and exits")               \
+	X(JOB_OP_EXEC, "exec", "[p", JOB_OP_ANY, "exec a new image, tear the old one down")        \
+	X(JOB_OP_EXEC_FAIL, "exec-fail", "", JOB_OP_ANY, "an exec that fails before its end")      \
+	X(JOB_OP_EXIT, "exit", "", JOB_OP_ANY, "exit; a successor takes the task's place")         \
+	X(JOB_OP_MSYNC, "msync", "[fp", JOB_OP_FILE, "write dirty file pages back")                \
+	X(JOB_OP_TRUNCATE, "truncate", "[p", JOB_OP_FILE,                                          \
+	  "cut the file to PAGES, then extend it again")                                           \
+	X(JOB_OP_DROPCACHE, "dropcache", "", JOB_OP_ANY, "drop clean pages of the page cache")     \
+	X(JOB_OP_YIELD, "yield", "[n", JOB_OP_ANY, "give the CPU away")                            \
+	X(JOB_OP_SLEEP, "sleep", "[n", JOB_OP_ANY, "sleep for emulated operations")                \
+	X(JOB_OP_GETMM, "getmm", "", JOB_OP_ANY, "look at another task's mm, as /proc does")       \
+	X(JOB_OP_KTHREAD, "kthread", "[n", JOB_OP_ANY, "let a kernel thread run on a borrowed mm")
+
+const struct job_op_spec job_ops[NR_JOB_OPS] = {
+#define JOB_OP_ROW(id, name, signature, needs, help) [id] = {name, signature, needs, help},
+	JOB_OPS(JOB_OP_ROW)};
+
+static const char *const names[NR_JOB_OPS] = {
+#define JOB_OP_NAME(id, name, signature, needs, help) [id] = name,
+	JOB_OPS(JOB_OP_NAME)};
+
+const struct name_list job_op_names = {"operation", names, NR_JOB_OPS};

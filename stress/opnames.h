@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The operations that tasks of a job perform: their names in job files, what they need, and the
+ * arguments that they take in a program. A mix (`ops =`) names operations with weights and draws
+ * their pages at random; a program (`program =`) is a fixed list of them with arguments.
+ *
+ * A signature has a letter for each argument: r is the name of a region, R names a region that
+ * the operation makes; f is a page's index in its region, p a number of pages, m a protection
+ * (PROT_READ | PROT_WRITE of mman.h: 0 none, 1 read, 3 read and write), n a number of times or of
+ * emulated operations. All but r and R are a number, or LO-HI to draw one each time. What stands
+ * after '[' may be left out, from the right. Regions that exist without being made: `anon`,
+ * `shared` and `file`, each where the group has it.
+ *
+ * Constant data; no locks.
+ */
+#ifndef STRESS_OPNAMES_H
+#define STRESS_OPNAMES_H
+
+#include "stress/nearest.h"
+
+enum job_op {
+	JOB_OP_READ,
+	JOB_OP_WRITE,
+	JOB_OP_DONTNEED,
+	JOB_OP_MMAP,
+	JOB_OP_MUNMAP,
+	JOB_OP_MPROTECT,
+	JOB_OP_BRK,
+	JOB_OP_MLOCK,
+	JOB_OP_MUNLOCK,
+	JOB_OP_FORK,
+	JOB_OP_EXEC,
+	JOB_OP_EXEC_FAIL,
+	JOB_OP_EXIT,
+	JOB_OP_MSYNC,
+	JOB_OP_TRUNCATE,
+	JOB_OP_DROPCACHE,
+	JOB_OP_YIELD,
+	JOB_OP_SLEEP,
+	JOB_OP_GETMM,
+	JOB_OP_KTHREAD,
+	NR_JOB_OPS,
+};
+
+/* What a group must have for the operation to mean something. */
+enum job_op_needs {
+	JOB_OP_ANY,    /* nothing: a kernel thread may do it too */
+	JOB_OP_USER,   /* an address space */
+	JOB_OP_REGION, /* an address space with a working set: anon, shared or file */
+	JOB_OP_FILE,   /* an address space that maps a file */
+};
+
+struct job_op_spec {
+	const char *name;
+	const char *signature; /* arguments in a program */
+	enum job_op_needs needs;
+	const char *help;
+};
+
+extern const struct job_op_spec job_ops[NR_JOB_OPS];
+
+/* The names of job_ops, in its order. */
+extern const struct name_list job_op_names;
+
+#endif

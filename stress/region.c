@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "stress/region.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "smp/vmstat.h"
+#include "stress/world_private.h"
+
+INVARIANT(inv_foreign_data, "foreign-data",
+	  "a word that is read is zero or was written to this page of this address space or file");
+INVARIANT(inv_lost_write, "lost-write",
+	  "a read sees the last write to the page, or zero if the page has been zapped since");
+INVARIANT(inv_stale_data, "stale-data",
+	  "after MADV_DONTNEED or truncation has returned the page reads as zero");
+INVARIANT(inv_user_fault, "user-fault",
+	  "an access that the mappings allow is not refused");
+
+/* Value: owner (15 bits), kind (1), page (24), sequence (24). */
+#define VALUE_SEQUENCE_BITS 24
+#define VALUE_PAGE_BITS 24
+#define VALUE_MASK(bits) ((1ULL << (bits)) - 1)
+
+static u64 owner_bits(const struct region *r, u32 page)
+{
+	u64 number = r->kind == REGION_ANON ? (r->start >> PAGE_SHIFT) + page : page;
+	u64 kind = r->kind == REGION_FILE_SHARED;
+
+	return ((((u64)r->domain << 1 | kind) << VALUE_PAGE_BITS) |
+		(number & VALUE_MASK(VALUE_PAGE_BITS)))
+	       << VALUE_SEQUENCE_BITS;
+}
+
+static u64 value_for(struct user_task *u, const struct region *r, u32 page)
+{
+	/* Unique among the tasks: their pid and a number of each. Never zero in the low bits. */
+	u64 sequence = (u64)current->pid * 977 + ++u->sequence;
+
+	return owner_bits(r, page) | (sequence & VALUE_MASK(VALUE_SEQUENCE_BITS)) | 1;
+}
+
+static inline u64 address_of(const struct region *r, u32 page)
+{
+	return r->start + ((u64)page << PAGE_SHIFT) + page % FRAME_WORDS * sizeof(u64);
+}
+
+static void set_up(struct region *r, enum region_kind kind, u64 start, u32 pages, u32 domain,
+		   bool exact)
+{
+	r->kind = kind;
+	r->start = start;
+	r->pages = pages;
+	r->domain = domain & 0x7fff;
+	r->exact = exact;
+	r->unstable = false;
+}
+
+int region_init(struct machine *m, struct region *r, enum region_kind kind, u64 start, u32 pages,
+		u32 domain, bool exact)
+{
+	if (pages > r->allocated) {
+		r->shadow = arena_alloc_dirty(&m->arena, pages * sizeof(*r->shadow), 8);
+		if (!r->shadow) {
+			r->allocated = 0;
+			return -ENOMEM;
+		}
+		r->allocated = pages;
+	}
+	set_up(r, kind, start, pages, domain, exact);
+	if (r->exact)
+		memset(r->shadow, 0, pages * sizeof(*r->shadow));
+	return 0;
+}
+
+void region_init_file(struct region *r, enum region_kind kind, u64 start, u32 pages, u32 file,
+		      struct shadow_page *shadow)
+{
+	/* The shadow is the file's: it outlives mappings, and has what others have written. */
+	r->shadow = shadow;
+	r->allocated = 0;
+	set_up(r, kind, start, pages, file, shadow != NULL);
+}
+
+void region_forget(struct region *r)
+{
+	r->start = 0;
+	r->kind = REGION_NONE;
+}
+
+int region_copy(struct machine *m, struct region *to, const struct region *from, bool exact)
+{
+	int err;
+
+	if (!from->start) {
+		region_forget(to);
+		return 0;
+	}
+	if (from->kind == REGION_ANON) {
+		err = region_init(m, to, from->kind, from->start, from->pages, from->domain,
+				  exact && from->exact);
+		if (err)
+			return err;
+	} else {
+		*to = *from;
+		to->allocated = 0;
+	}
+	memcpy(to->name, from->name, sizeof(to->name));
+	to->unstable = from->unstable;
+	if (to->exact && to->kind == REGION_ANON)
+		memcpy(to->shadow, from->shadow, from->pages * sizeof(*to->shadow));
+	return 0;
+}
+
+static int access_failed(const struct region *r, u32 page, int err, const char *what)
+{
+	if (err == -ENOMEM || r->unstable)
+		return err;
+	VIOLATION(&inv_user_fault, "%s of page %u of region %s at %#llx: %s", what, page, r->name,
+		  (unsigned long long)address_of(r, page), err == -EIO ? "SIGBUS" : "SIGSEGV");
+}
+
+static void check_exact(const struct region *r, u32 page, u64 value)
+{
+	struct shadow_page *s = &r->shadow[page];
+
+	if (likely(value == s->last) || (!value && (s->zaps || s->zeroed))) {
+		/* With no zap under way, what was seen now is what must be seen from now on. */
+		if (s->zeroed && !s->zaps) {
+			s->last = value;
+			s->zeroed = false;
+		}
+		return;
+	}
+	if (!s->last && !s->zeroed)
+		VIOLATION(&inv_stale_data,
+			  "pid %u reads %#llx at %#llx, which nobody has written since it was zapped",
+			  current->pid, (unsigned long long)value,
+			  (unsigned long long)address_of(r, page));
+	VIOLATION(&inv_lost_write, "pid %u reads %#llx at %#llx; the last write was %#llx%s",
+		  current->pid, (unsigned long long)value,
+		  (unsigned long long)address_of(r, page), (unsigned long long)s->last,
+		  s->zaps || s->zeroed ? " (or zero)" : "");
+}
+
+int region_read(struct user_task *u, struct region *r, u32 page)
+{
+	u64 value;
+	int err = user_read(address_of(r, page), &value);
+
+	if (unlikely(err))
+		return access_failed(r, page, err, "read");
+	if (value && unlikely((value ^ owner_bits(r, page)) >> VALUE_SEQUENCE_BITS) &&
+	    r->kind != REGION_FILE_PRIVATE)
+		VIOLATION(&inv_foreign_data,
+			  "pid %u reads %#llx at %#llx; values that belong there begin with %#llx",
+			  current->pid, (unsigned long long)value,
+			  (unsigned long long)address_of(r, page),
+			  (unsigned long long)owner_bits(r, page));
+	if (r->exact)
+		check_exact(r, page, value);
+	u->accesses_checked++;
+	return 0;
+}
+
+int region_write(struct user_task *u, struct region *r, u32 page)
+{
+	u64 value = value_for(u, r, page);
+	int err = user_write(address_of(r, page), value);
+
+	if (unlikely(err))
+		return access_failed(r, page, err, "write");
+	if (r->exact) {
+		struct shadow_page *s = &r->shadow[page];
+
+		s->last = value;
+		s->writes++;
+		/* A zap that is under way may still take it. */
+		s->zeroed = s->zaps != 0;
+	}
+	return 0;
+}
+
+void region_zap_begin(struct region *r, u32 page, u32 nr, u32 *writes)
+{
+	if (!r->exact)
+		return;
+	for (u32 i = 0; i < nr; i++) {
+		struct shadow_page *s = &r->shadow[page + i];
+
+		s->zaps++;
+		if (writes)
+			writes[i] = s->writes;
+	}
+}
+
+void region_zap_end(struct region *r, u32 page, u32 nr, const u32 *writes)
+{
+	if (!r->exact)
+		return;
+	for (u32 i = 0; i < nr; i++) {
+		struct shadow_page *s = &r->shadow[page + i];
+
+		s->zaps--;
+		if (!writes) {
+			s->zeroed = true;
+		} else if (s->writes == writes[i]) {
+			/* Nobody wrote since it began: zero it is. */
+			s->last = 0;
+			s->zeroed = false;
+		} else {
+			s->zeroed = true;
+		}
+	}
+}

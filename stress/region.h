@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A region: a range of pages that a program uses, and what it knows of their contents: the data
+ * oracle.
+ *
+ * Every word that a program writes says where it belongs: the address space's domain and the page, or
+ * the file and its page, and a number of its own. A word that is read back must be zero or belong
+ * there; anything else is another address space's data.
+ *
+ * Where the contents can be known exactly the shadow says what the last write was. That is so for a
+ * region that one task uses alone (under both executors), and for every region under the explorer,
+ * where an access and the update of its shadow are one step. Then a read must see the last write; or
+ * zero, if a zap of the page has begun since; and after a zap with no write since, zero. Each page
+ * uses one word of its frame.
+ *
+ * A shadow belongs to its region's users as above and needs no lock.
+ */
+#ifndef STRESS_REGION_H
+#define STRESS_REGION_H
+
+#include "engine/types.h"
+#include "stress/job.h"
+#include "tlbshoot/pte.h"
+
+struct inode;
+struct machine;
+struct user_task;
+
+#define REGION_EXTRA_MAX 4
+#define REGION_NAMED_MAX 8
+
+enum region_kind {
+	REGION_NONE,
+	REGION_ANON,	     /* private anonymous memory */
+	REGION_FILE_SHARED,  /* shared mapping of a file: the shadow is the file's */
+	REGION_FILE_PRIVATE, /* private mapping of a file: no exact shadow */
+};
+
+struct shadow_page {
+	u64 last;    /* the last value written; 0: none, or zapped since */
+	u32 writes;  /* so far */
+	u16 zaps;    /* under way */
+	bool zeroed; /* a zap has ended during or before which the last write may have landed */
+};
+
+struct region {
+	enum region_kind kind;
+	char name[JOB_NAME_SIZE]; /* in programs */
+	u64 start; /* address; 0: not mapped now */
+	u32 pages;
+	u32 allocated; /* shadow entries */
+	u32 domain; /* the values' owner: domain of the mm, or number of the file */
+	bool exact;
+	bool unstable; /* parts may be unmapped or protected at any time: faults are no surprise */
+	struct shadow_page *shadow;
+};
+
+/* Makes @r describe fresh memory at @start: all zero. 0 or -ENOMEM. */
+int region_init(struct machine *m, struct region *r, enum region_kind kind, u64 start, u32 pages,
+		u32 domain, bool exact);
+
+/* Makes @r describe a mapping of a file from its first page on; @shadow is the file's, NULL where the
+ * contents are not known exactly. */
+void region_init_file(struct region *r, enum region_kind kind, u64 start, u32 pages, u32 file,
+		      struct shadow_page *shadow);
+
+/* The shadow's memory is kept for the next region_init() of the same struct. */
+void region_forget(struct region *r);
+
+/* A child's view after fork: the same contents. 0 or -ENOMEM. */
+int region_copy(struct machine *m, struct region *to, const struct region *from, bool exact);
+
+/* Reads or writes one page's word as the running user task. 0, or a negative errno: -EFAULT and -EIO
+ * are only returned for unstable regions, else they are a violation. */
+int region_read(struct user_task *u, struct region *r, u32 page);
+int region_write(struct user_task *u, struct region *r, u32 page);
+
+/* Around an operation that makes the contents of [page, page + nr) zero. @writes has room for nr
+ * counts; the same array for both. */
+void region_zap_begin(struct region *r, u32 page, u32 nr, u32 *writes);
+void region_zap_end(struct region *r, u32 page, u32 nr, const u32 *writes);
+
+#endif

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The life of a slot's task: it starts as a kernel thread, execs, maps its working set, works, and
+ * ends; perhaps with a successor.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "smp/rcu.h"
+#include "smp/vmstat.h"
+#include "stress/world_private.h"
+
+EVENT_DESC(ev_slot, 400, 0, "slot starts", "%llu, its task number %llu");
+EVENT_DESC(ev_frozen, 401, 0, "slot frozen", "%llu of %llu");
+
+bool world_pause_point(struct user_task *u)
+{
+	struct world *w = u->w;
+	u32 signal = oracle_read(w->signal);
+
+	if (likely(!signal))
+		return false;
+	if (signal & WORLD_AUDIT)
+		wake_up_all(&w->init_wait);
+	if (signal & WORLD_FREEZE) {
+		event_record(&ev_frozen, u->slot->index, w->nr_slots);
+		atomic_inc(&w->frozen);
+		wake_up_all(&w->init_wait);
+		wait_event(&w->thaw, !(READ_ONCE(w->signal) & WORLD_FREEZE));
+		atomic_dec(&w->frozen);
+	}
+	return READ_ONCE(w->signal) & WORLD_STOP;
+}
+
+static enum job_op draw(struct slot *s)
+{
+	const struct job_mix *mix = &s->group->job->mix;
+	u32 n = random_below(&s->rng, mix->total), i = 0;
+
+	while (n >= mix->entries[i].weight)
+		n -= mix->entries[i++].weight;
+	return (enum job_op)mix->entries[i].op;
+}
+
+static void think(struct slot *s)
+{
+	for (u32 n = s->group->job->think; n; n--)
+		yield();
+}
+
+static void run_mix(struct user_task *u)
+{
+	struct slot *s = u->slot;
+	bool unlimited = !s->ops_left;
+
+	while (!world_pause_point(u)) {
+		if (!unlimited && !s->ops_left--)
+			return;
+		if (!user_op_random(u, draw(s)) || return_to_user())
+			return;
+		think(s);
+	}
+}
+
+static void run_program(struct user_task *u)
+{
+	const struct job_program *p = &u->slot->group->job->program;
+
+	for (u32 n = 0; n < p->repeat; n++) {
+		for (size_t i = 0; i < p->nr; i++) {
+			if (world_pause_point(u) || !user_op_program(u, &p->ops[i]) ||
+			    return_to_user())
+				return;
+			think(u->slot);
+		}
+	}
+}
+
+/* The slot has no task any more, and gets none. */
+static void slot_done(struct slot *s)
+{
+	struct world *w = s->w;
+
+	WRITE_ONCE(s->pid, 0);
+	atomic_dec(&w->slots_left);
+	wake_up_all(&w->init_wait);
+}
+
+static void work(struct user_task *u)
+{
+	if (u->slot->group->job->program.nr)
+		run_program(u);
+	else
+		run_mix(u);
+	if (!u->successor)
+		slot_done(u->slot);
+}
+
+static void user_task_init(struct user_task *u, struct slot *s)
+{
+	memset(u, 0, sizeof(*u));
+	u->slot = s;
+	u->w = s->w;
+	current->user = u;
+	WRITE_ONCE(s->pid, current->pid);
+	event_record(&ev_slot, s->index, s->generation);
+}
+
+/* A thread that shares the mm of its group's first task. */
+static void thread_main(void *arg)
+{
+	struct user_task u;
+
+	user_task_init(&u, arg);
+	if (!user_map_working_set(&u))
+		work(&u);
+	else
+		slot_done(u.slot);
+	sys_exit(0);
+}
+
+/* Nobody waits for threads: they are reaped when the task that cloned them exits. */
+static void clone_thread(struct slot *s)
+{
+	if (sys_clone(CLONE_VM, s->group->job->name, thread_main, s, NULL) < 0)
+		slot_done(s);
+}
+
+/* The first task of an mm: sets up what is common and makes the other threads. */
+static void start_threads(struct user_task *u)
+{
+	struct world *w = u->w;
+	struct slot_group *owner = u->slot->group;
+
+	for (u32 i = 0; i < w->nr_slots; i++) {
+		struct slot *s = &w->slots[i];
+
+		if (s->group->mm_owner == owner && s != u->slot)
+			clone_thread(s);
+	}
+}
+
+void slot_main(void *arg)
+{
+	struct slot *s = arg;
+	struct slot_group *g = s->group;
+	struct user_task u;
+	int err;
+
+	user_task_init(&u, s);
+	if (g->job->kthread) {
+		work(&u);
+		return;
+	}
+	err = user_exec(&u, 0);
+	if (!err && g->mm_owner && !s->generation)
+		start_threads(&u);
+	if (err)
+		slot_done(s);
+	else
+		work(&u);
+	sys_exit(0);
+}
+
+int slot_spawn(struct slot *s)
+{
+	struct machine *m = s->w->m;
+	struct slot_group *g = s->group;
+	struct task_struct *t;
+
+	t = task_create(m, g->job->name, PF_KTHREAD, sched_pick_cpu(m, g->cpus), slot_main, s);
+	if (!t)
+		return -ENOMEM;
+	t->cpus_allowed = g->cpus;
+	wake_up_new_task(t);
+	return 0;
+}
+
+/* A thread's successor is a thread again, anything else begins anew. */
+int slot_replace(struct user_task *u)
+{
+	struct slot *s = u->slot;
+	int err;
+
+	s->generation++;
+	if (s->group->mm_owner) {
+		s64 pid = sys_clone(CLONE_VM, s->group->job->name, thread_main, s, NULL);
+
+		err = pid < 0 ? (int)pid : 0;
+	} else {
+		err = slot_spawn(s);
+	}
+	u->successor = !err;
+	return err;
+}

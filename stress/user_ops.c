@@ -1,0 +1,730 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The operations of a user task: drawn at random for a mix, or with the arguments of a program.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "engine/strategy.h"
+#include "smp/rcu.h"
+#include "smp/vmstat.h"
+#include "stress/world_private.h"
+
+EVENT_DESC(ev_op, 402, 0, "op", "%llu, page %llu");
+
+/* Pages that one operation covers at the most: the counts of a zap stand on the stack. */
+#define OP_PAGES_MAX 256
+
+/* The image that tasks execute: "a small image". */
+#define IMAGE_TEXT_PAGES 2
+#define IMAGE_DATA_PAGES 1
+#define IMAGE_BSS_PAGES 1
+#define IMAGE_STACK_PAGES 2
+#define IMAGE_ARGUMENT_PAGES 1
+
+/* Part of a region that an operation is about. */
+struct span {
+	struct region *r;
+	u32 page, nr;
+};
+
+static u32 choose_below(struct user_task *u, u32 n)
+{
+	return n <= 1 ? 0 : random_below(&u->slot->rng, n);
+}
+
+static u64 span_address(const struct span *sp)
+{
+	return sp->r->start + ((u64)sp->page << PAGE_SHIFT);
+}
+
+static u64 span_bytes(const struct span *sp)
+{
+	return (u64)sp->nr << PAGE_SHIFT;
+}
+
+/* ---- what each operation does ---- */
+
+static void op_read(struct user_task *u, const struct span *sp)
+{
+	for (u32 i = 0; i < sp->nr; i++) {
+		if (region_read(u, sp->r, sp->page + i))
+			return;
+	}
+}
+
+static void op_write(struct user_task *u, const struct span *sp)
+{
+	for (u32 i = 0; i < sp->nr; i++) {
+		if (region_write(u, sp->r, sp->page + i))
+			return;
+	}
+}
+
+static void op_dontneed(const struct span *sp)
+{
+	u32 writes[OP_PAGES_MAX];
+	/* A file's pages keep their contents: only the mapping goes. */
+	bool zaps = sp->r->kind == REGION_ANON;
+	int err;
+
+	if (zaps)
+		region_zap_begin(sp->r, sp->page, sp->nr, writes);
+	err = sys_madvise_dontneed(span_address(sp), span_bytes(sp));
+	if (zaps) {
+		/* Refused for a locked area: nothing has changed, or only a part. */
+		region_zap_end(sp->r, sp->page, sp->nr, err ? NULL : writes);
+	}
+}
+
+static struct region *free_extra(struct user_task *u)
+{
+	for (u32 i = 0; i < REGION_EXTRA_MAX; i++) {
+		if (!u->extra[i].start)
+			return &u->extra[i];
+	}
+	return NULL;
+}
+
+static void op_mmap(struct user_task *u, struct region *r, u32 pages, bool exact)
+{
+	s64 addr = sys_mmap(0, (u64)pages << PAGE_SHIFT, VM_READ | VM_WRITE, NULL, 0);
+
+	if (addr < 0)
+		return;
+	if (region_init(u->w->m, r, REGION_ANON, (u64)addr, pages, current->mm->domain, exact))
+		sys_munmap((u64)addr, (u64)pages << PAGE_SHIFT);
+}
+
+/* Unmaps the span and maps fresh memory in its place. In an mm with other threads the mapping is
+ * replaced in one go: into a hole somebody else could map something. */
+static void op_remap(struct user_task *u, const struct span *sp)
+{
+	u32 writes[OP_PAGES_MAX];
+	bool was_unstable = sp->r->unstable;
+	s64 addr;
+
+	sp->r->unstable = true;
+	region_zap_begin(sp->r, sp->page, sp->nr, writes);
+	if (!u->slot->group->mm_owner)
+		sys_munmap(span_address(sp), span_bytes(sp));
+	addr = sys_mmap(span_address(sp), span_bytes(sp), VM_READ | VM_WRITE, NULL, 0);
+	region_zap_end(sp->r, sp->page, sp->nr, writes);
+	/* Without memory for the VMA the hole stays: accesses may fault from now on. */
+	sp->r->unstable = was_unstable || addr < 0;
+}
+
+static void op_mprotect(struct user_task *u, const struct span *sp, u32 vm_flags)
+{
+	bool was_unstable = sp->r->unstable;
+	u64 value;
+
+	sp->r->unstable = true;
+	if (sys_mprotect(span_address(sp), span_bytes(sp), vm_flags))
+		goto out;
+	/* What is forbidden now must fault; what is allowed must not have changed. */
+	if (vm_flags & VM_READ)
+		region_read(u, sp->r, sp->page);
+	else
+		(void)user_read(span_address(sp), &value);
+out:
+	if (sys_mprotect(span_address(sp), span_bytes(sp), VM_READ | VM_WRITE))
+		was_unstable = true;
+	sp->r->unstable = was_unstable;
+}
+
+static void op_brk(struct user_task *u, u32 pages)
+{
+	u64 start = current->mm->start_brk, old = u->heap_pages;
+	s64 brk = sys_brk(start + ((u64)pages << PAGE_SHIFT));
+
+	u->heap_pages = brk > (s64)start ? ((u64)brk - start) >> PAGE_SHIFT : 0;
+	/* Touch what is new: the heap grew from its old end. */
+	for (u64 i = old; i < u->heap_pages; i++)
+		(void)user_write(start + (i << PAGE_SHIFT), 0);
+}
+
+/* ---- processes ---- */
+
+/* Operations of a fork's child: enough to break copy on write and to leave something to tear down. */
+#define CHILD_PAGES 8
+
+static void child_main(void *arg)
+{
+	struct user_task *parent = arg;
+	struct user_task u;
+	struct region *r;
+
+	memset(&u, 0, sizeof(u));
+	u.slot = parent->slot;
+	u.w = parent->w;
+	u.child = true;
+	current->user = &u;
+	/* The parent waits until the copies are made: its stack is ours to read. */
+	r = parent->anon.start ? &parent->anon : &parent->slot->group->shared;
+	if (r->start && !region_copy(u.w->m, &u.anon, r, !parent->slot->group->mm_owner)) {
+		u32 step = max(1u, u.anon.pages / CHILD_PAGES);
+
+		complete(&parent->child_ready);
+		for (u32 page = 0; page < u.anon.pages; page += step) {
+			if (region_read(&u, &u.anon, page) || region_write(&u, &u.anon, page) ||
+			    region_read(&u, &u.anon, page) || return_to_user())
+				break;
+		}
+	} else {
+		complete(&parent->child_ready);
+	}
+	sys_exit(0);
+}
+
+static void op_fork(struct user_task *u)
+{
+	s64 pid;
+
+	init_completion(&u->child_ready);
+	pid = sys_clone(0, "child", child_main, u, NULL);
+	if (pid < 0)
+		return;
+	wait_for_completion(&u->child_ready);
+	sys_wait(NULL);
+}
+
+static struct exec_image small_image(struct user_task *u, u32 stack_pages)
+{
+	return (struct exec_image){
+		.file = u->w->image,
+		.text_pages = IMAGE_TEXT_PAGES,
+		.data_pages = IMAGE_DATA_PAGES,
+		.bss_pages = IMAGE_BSS_PAGES,
+		.stack_pages = stack_pages ? stack_pages : IMAGE_STACK_PAGES,
+		.argument_pages = IMAGE_ARGUMENT_PAGES,
+	};
+}
+
+static s64 map_file(struct slot_group *g, u32 *pages)
+{
+	struct file *f = file_open(g->file_used->inode);
+	u32 flags = VM_READ | VM_WRITE | (g->job->map == JOB_MAP_SHARED ? VM_SHARED : 0);
+	s64 addr;
+
+	if (!f)
+		return -ENOMEM;
+	*pages = g->job->file_pages;
+	addr = sys_mmap(0, (u64)*pages << PAGE_SHIFT, flags, f, 0);
+	fput(f);
+	return addr;
+}
+
+static int map_file_region(struct slot_group *g, struct region *r)
+{
+	bool shared = g->job->map == JOB_MAP_SHARED;
+	u32 pages;
+	s64 addr = map_file(g, &pages);
+
+	if (addr < 0)
+		return (int)addr;
+	region_init_file(r, shared ? REGION_FILE_SHARED : REGION_FILE_PRIVATE, (u64)addr, pages,
+			 g->file_used->inode->ino, shared ? g->file_used->shadow : NULL);
+	/* Truncation makes the end of the file come and go. */
+	r->unstable = true;
+	memcpy(r->name, "file", sizeof("file"));
+	return 0;
+}
+
+static int map_anon_region(struct user_task *u, struct region *r, const char *name, u32 pages,
+			   bool exact)
+{
+	s64 addr = sys_mmap(0, (u64)pages << PAGE_SHIFT, VM_READ | VM_WRITE, NULL, 0);
+	int err;
+
+	if (addr < 0)
+		return (int)addr;
+	err = region_init(u->w->m, r, REGION_ANON, (u64)addr, pages, current->mm->domain, exact);
+	if (!err)
+		snprintf(r->name, sizeof(r->name), "%s", name);
+	return err;
+}
+
+int user_map_working_set(struct user_task *u)
+{
+	struct slot_group *g = u->slot->group;
+	const struct job_group *job = g->job;
+	int err = 0;
+
+	if (job->anon)
+		err = map_anon_region(u, &u->anon, "anon", job->anon, true);
+	if (!err && g->file_used && !g->mm_owner)
+		err = map_file_region(g, &u->file);
+	return err;
+}
+
+/* What all threads of the mm use; by its first task, before there are others. */
+static int map_common(struct user_task *u)
+{
+	struct slot_group *g = u->slot->group;
+	int err = 0;
+
+	if (g->job->shared) {
+		err = map_anon_region(u, &g->shared, "shared", g->job->shared, u->w->exact);
+		/* Other threads protect and unmap parts of it for a moment. */
+		g->shared.unstable = true;
+	}
+	if (!err && g->file_used)
+		err = map_file_region(g, &g->file);
+	return err;
+}
+
+static void forget_regions(struct user_task *u)
+{
+	region_forget(&u->anon);
+	region_forget(&u->file);
+	for (u32 i = 0; i < REGION_EXTRA_MAX; i++)
+		region_forget(&u->extra[i]);
+	u->heap_pages = 0;
+}
+
+int user_exec(struct user_task *u, u32 stack_pages)
+{
+	struct slot_group *g = u->slot->group;
+	struct exec_image image = small_image(u, stack_pages);
+	int err = sys_execve(&image);
+
+	if (err)
+		return err;
+	forget_regions(u);
+	if (g->mm_owner == g && !u->slot->generation && !g->shared.start && !g->file.start)
+		err = map_common(u);
+	return err ? err : user_map_working_set(u);
+}
+
+static void vfork_child(void *arg)
+{
+	struct user_task *parent = arg;
+	struct user_task u;
+	struct exec_image image;
+
+	memset(&u, 0, sizeof(u));
+	u.slot = parent->slot;
+	u.w = parent->w;
+	u.child = true;
+	current->user = &u;
+	image = small_image(&u, 0);
+	(void)sys_execve(&image);
+	sys_exit(0);
+}
+
+/* In a shared mm exec is what posix_spawn does: a vfork child execs. */
+static bool op_exec(struct user_task *u, u32 stack_pages)
+{
+	if (u->slot->group->mm_owner) {
+		if (sys_clone(CLONE_VM | CLONE_VFORK, "spawn", vfork_child, u, NULL) > 0)
+			sys_wait(NULL);
+		return true;
+	}
+	if (u->slot->group->job->kthread && !current->mm) {
+		/* A kernel thread that execs becomes a process; its slot goes on with another. */
+		struct exec_image image = small_image(u, stack_pages);
+
+		if (slot_replace(u))
+			return true;
+		if (!sys_execve(&image))
+			sys_exit(0);
+		return false;
+	}
+	return user_exec(u, stack_pages) == 0 || current->mm;
+}
+
+static bool op_exec_fail(struct user_task *u)
+{
+	struct exec_image image = small_image(u, 0);
+	bool after = choose_below(u, 4) == 0 && !u->slot->group->mm_owner &&
+		     !u->slot->group->job->kthread;
+
+	image.fail_at = after ? EXEC_FAIL_AFTER : EXEC_FAIL_BEFORE;
+	if (after && slot_replace(u))
+		return true;
+	(void)sys_execve(&image);
+	return !after;
+}
+
+static bool op_exit(struct user_task *u)
+{
+	return slot_replace(u) != 0;
+}
+
+static u32 some_pid(struct user_task *u)
+{
+	struct world *w = u->w;
+
+	return READ_ONCE(w->slots[choose_below(u, w->nr_slots)].pid);
+}
+
+/* A kernel thread works on another task's address space for a moment. */
+static void op_kthread(struct user_task *u)
+{
+	u32 pid = some_pid(u);
+
+	if (!current->mm && (current->flags & PF_KTHREAD))
+		(void)sys_adopt_mm(pid);
+	else
+		(void)sys_peek_mm(pid);
+}
+
+/* ---- files ---- */
+
+static void op_truncate(struct user_task *u, u32 pages)
+{
+	struct world_file *f = u->slot->group->file_used;
+	u32 max = (u32)f->inode->max_pages;
+	struct region all = {.exact = f->shadow != NULL, .shadow = f->shadow};
+
+	pages = min(pages, max);
+	/* Others truncate as well: what is beyond either end may be zero or not. */
+	region_zap_begin(&all, pages, max - pages, NULL);
+	(void)sys_ftruncate(f->inode, pages);
+	(void)sys_ftruncate(f->inode, max);
+	region_zap_end(&all, pages, max - pages, NULL);
+}
+
+/* ---- drawing ---- */
+
+static struct region *common_region(struct user_task *u, bool file)
+{
+	struct slot_group *owner = u->slot->group->mm_owner;
+
+	if (!owner)
+		return NULL;
+	return file ? &owner->file : &owner->shared;
+}
+
+/* Some region of the task's that is mapped now; NULL if there is none. */
+static struct region *some_region(struct user_task *u)
+{
+	struct region *candidates[4 + REGION_EXTRA_MAX];
+	struct region *r;
+	u32 nr = 0;
+
+	if (u->anon.start)
+		candidates[nr++] = &u->anon;
+	if (u->file.start)
+		candidates[nr++] = &u->file;
+	r = common_region(u, false);
+	if (r && r->start)
+		candidates[nr++] = r;
+	r = common_region(u, true);
+	if (r && r->start)
+		candidates[nr++] = r;
+	for (u32 i = 0; i < REGION_EXTRA_MAX; i++) {
+		if (u->extra[i].start)
+			candidates[nr++] = &u->extra[i];
+	}
+	return nr ? candidates[choose_below(u, nr)] : NULL;
+}
+
+static u32 some_pages(struct user_task *u)
+{
+	const struct page_range *range = &u->slot->group->job->op_pages;
+	u32 lo = max(range->lo, 1u), hi = min(max(range->hi, lo), (u32)OP_PAGES_MAX);
+
+	lo = min(lo, hi);
+	return lo + choose_below(u, hi - lo + 1);
+}
+
+static bool some_span(struct user_task *u, struct span *sp)
+{
+	sp->r = some_region(u);
+	if (!sp->r)
+		return false;
+	sp->nr = min(some_pages(u), sp->r->pages);
+	sp->page = choose_below(u, sp->r->pages - sp->nr + 1);
+	return true;
+}
+
+static void random_munmap(struct user_task *u, struct span *sp)
+{
+	struct region *r = &u->extra[choose_below(u, REGION_EXTRA_MAX)];
+
+	if (r->start) {
+		sys_munmap(r->start, (u64)r->pages << PAGE_SHIFT);
+		region_forget(r);
+	} else if (sp->r && sp->r->kind == REGION_ANON) {
+		op_remap(u, sp);
+	}
+}
+
+static void random_mmap(struct user_task *u)
+{
+	struct region *r = free_extra(u);
+	struct span sp = {.r = r};
+
+	if (!r)
+		return;
+	op_mmap(u, r, some_pages(u), true);
+	if (!r->start)
+		return;
+	sp.nr = r->pages;
+	op_write(u, &sp);
+}
+
+/* What does not depend on where its arguments come from. @n: the operation's number of pages, or
+ * count. */
+static bool do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n)
+{
+	struct world_file *f = u->slot->group->file_used;
+
+	switch (op) {
+	case JOB_OP_READ:
+		op_read(u, sp);
+		break;
+	case JOB_OP_WRITE:
+		op_write(u, sp);
+		break;
+	case JOB_OP_DONTNEED:
+		op_dontneed(sp);
+		break;
+	case JOB_OP_BRK:
+		op_brk(u, n);
+		break;
+	case JOB_OP_MLOCK:
+		(void)sys_mlock(span_address(sp), span_bytes(sp));
+		break;
+	case JOB_OP_MUNLOCK:
+		(void)sys_munlock(span_address(sp), span_bytes(sp));
+		break;
+	case JOB_OP_FORK:
+		op_fork(u);
+		break;
+	case JOB_OP_EXEC:
+		return op_exec(u, n);
+	case JOB_OP_EXEC_FAIL:
+		return op_exec_fail(u);
+	case JOB_OP_EXIT:
+		return op_exit(u);
+	case JOB_OP_MSYNC:
+		if (f)
+			writeback_range(f->inode, sp->page, sp->nr);
+		break;
+	case JOB_OP_TRUNCATE:
+		if (f)
+			op_truncate(u, n);
+		break;
+	case JOB_OP_DROPCACHE:
+		for (u32 i = 0; i < u->w->nr_files; i++) {
+			struct inode *inode = u->w->files[i].inode;
+
+			invalidate_mapping_pages(inode, 0, inode->max_pages);
+		}
+		break;
+	case JOB_OP_YIELD:
+	case JOB_OP_SLEEP:
+		while (n--)
+			yield();
+		break;
+	case JOB_OP_GETMM:
+		(void)sys_peek_mm(some_pid(u));
+		break;
+	case JOB_OP_KTHREAD:
+		while (n--)
+			op_kthread(u);
+		break;
+	case JOB_OP_MMAP:
+	case JOB_OP_MUNMAP:
+	case JOB_OP_MPROTECT:
+	case NR_JOB_OPS:
+		break;
+	}
+	return true;
+}
+
+static void begin_op(struct user_task *u, enum job_op op, const struct span *sp)
+{
+	world_count(u->w, op);
+	vcpu_progress();
+	event_record(&ev_op, op, sp->r ? sp->page : 0);
+}
+
+/* Yields in one "sleep" of a mix: long enough for others to find the CPU idle or borrowed. */
+#define SLEEP_YIELDS 8
+
+bool user_op_random(struct user_task *u, enum job_op op)
+{
+	struct slot_group *g = u->slot->group;
+	struct span sp = {0};
+	u32 n = 1;
+
+	if (job_ops[op].needs != JOB_OP_ANY)
+		(void)some_span(u, &sp);
+	begin_op(u, op, &sp);
+	switch (op) {
+	case JOB_OP_MMAP:
+		random_mmap(u);
+		return true;
+	case JOB_OP_MUNMAP:
+		random_munmap(u, &sp);
+		return true;
+	case JOB_OP_MPROTECT:
+		if (sp.r)
+			op_mprotect(u, &sp, choose_below(u, 2) ? VM_READ : 0);
+		return true;
+	case JOB_OP_MSYNC:
+		sp = (struct span){.nr = g->file_used ? (u32)g->file_used->inode->max_pages : 0};
+		break;
+	case JOB_OP_TRUNCATE:
+		n = g->file_used ? choose_below(u, (u32)g->file_used->inode->max_pages) : 0;
+		break;
+	case JOB_OP_BRK:
+		n = choose_below(u, some_pages(u) + 1);
+		break;
+	case JOB_OP_SLEEP:
+		n = SLEEP_YIELDS;
+		break;
+	case JOB_OP_EXEC:
+		n = 0;
+		break;
+	default:
+		if (job_ops[op].needs == JOB_OP_REGION && !sp.r)
+			return true;
+		break;
+	}
+	return do_op(u, op, &sp, n);
+}
+
+/* ---- programs ---- */
+
+static struct region *in_array(struct region *regions, u32 nr, const char *name)
+{
+	for (u32 i = 0; i < nr; i++) {
+		if (regions[i].start && !strcmp(regions[i].name, name))
+			return &regions[i];
+	}
+	return NULL;
+}
+
+/* The region that a program calls @name; NULL if it is not mapped (yet, or any more). */
+static struct region *find_region(struct user_task *u, const char *name)
+{
+	struct slot_group *owner = u->slot->group->mm_owner;
+
+	if (!strcmp(name, "anon"))
+		return u->anon.start ? &u->anon : NULL;
+	if (!strcmp(name, "file"))
+		return owner ? &owner->file : (u->file.start ? &u->file : NULL);
+	if (!strcmp(name, "shared"))
+		return owner ? &owner->shared : NULL;
+	return owner ? in_array(owner->named, REGION_NAMED_MAX, name)
+		     : in_array(u->extra, REGION_EXTRA_MAX, name);
+}
+
+static struct region *new_region(struct user_task *u)
+{
+	struct slot_group *owner = u->slot->group->mm_owner;
+
+	for (u32 i = 0; owner && i < REGION_NAMED_MAX; i++) {
+		if (!owner->named[i].start)
+			return &owner->named[i];
+	}
+	return owner ? NULL : free_extra(u);
+}
+
+static u32 number(struct user_task *u, const struct op_arg *arg)
+{
+	return (u32)arg->lo + choose_below(u, (u32)(arg->hi - arg->lo) + 1);
+}
+
+/* Reads the numbers of @op from argument @i on as [first [pages]]; absent: @all pages, or one. */
+static void span_args(struct user_task *u, const struct program_op *op, u32 i, struct span *sp,
+		      bool all)
+{
+	u32 pages = sp->r->pages;
+
+	sp->page = i < op->nr_args ? min(number(u, &op->args[i]), pages - 1) : 0;
+	if (i + 1 < op->nr_args)
+		sp->nr = number(u, &op->args[i + 1]);
+	else
+		sp->nr = all && i >= op->nr_args ? pages : 1;
+	sp->nr = max(1u, min(min(sp->nr, pages - sp->page), (u32)OP_PAGES_MAX));
+}
+
+static void program_mmap(struct user_task *u, const struct program_op *op)
+{
+	struct region *r = new_region(u);
+
+	if (!r)
+		return;
+	op_mmap(u, r, number(u, &op->args[1]), u->w->exact || !u->slot->group->mm_owner);
+	if (!r->start)
+		return;
+	snprintf(r->name, sizeof(r->name), "%s", op->args[0].region);
+	/* Other threads of the mm may protect or unmap it under our hands. */
+	r->unstable = u->slot->group->mm_owner != NULL;
+}
+
+static void program_munmap(struct user_task *u, const struct span *sp)
+{
+	struct region *r = sp->r;
+
+	if (sp->page || sp->nr < r->pages) {
+		op_remap(u, sp);
+		return;
+	}
+	sys_munmap(r->start, (u64)r->pages << PAGE_SHIFT);
+	region_forget(r);
+}
+
+static u32 protection(u32 prot)
+{
+	return (prot & 1 ? VM_READ : 0) | (prot & 2 ? VM_WRITE : 0);
+}
+
+bool user_op_program(struct user_task *u, const struct program_op *op)
+{
+	const char *signature = job_ops[op->op].signature;
+	struct span sp = {0};
+	u32 n = 1;
+
+	if (signature[0] == 'r') {
+		sp.r = find_region(u, op->args[0].region);
+		/* Not mapped at the moment: another thread's doing. */
+		if (!sp.r || !sp.r->start)
+			return true;
+		if (op->op != JOB_OP_MPROTECT)
+			span_args(u, op, 1, &sp, op->op != JOB_OP_READ && op->op != JOB_OP_WRITE);
+	} else if (signature[0] != 'R' && op->nr_args) {
+		n = number(u, &op->args[0]);
+	}
+	begin_op(u, (enum job_op)op->op, &sp);
+	switch (op->op) {
+	case JOB_OP_MMAP:
+		program_mmap(u, op);
+		return true;
+	case JOB_OP_MUNMAP:
+		program_munmap(u, &sp);
+		return true;
+	case JOB_OP_MPROTECT:
+		span_args(u, op, 2, &sp, true);
+		op_mprotect(u, &sp, protection(number(u, &op->args[1])));
+		return true;
+	case JOB_OP_MSYNC:
+		sp.nr = u->slot->group->file_used
+				? (u32)u->slot->group->file_used->inode->max_pages
+				: 0;
+		if (op->nr_args)
+			sp.page = min(number(u, &op->args[0]), sp.nr);
+		if (op->nr_args > 1)
+			sp.nr = min(number(u, &op->args[1]), sp.nr);
+		sp.nr -= op->nr_args > 1 ? 0 : sp.page;
+		break;
+	case JOB_OP_EXEC:
+		n = op->nr_args ? n : 0;
+		break;
+	case JOB_OP_TRUNCATE:
+		n = op->nr_args ? n : 0;
+		break;
+	case JOB_OP_SLEEP:
+		n = op->nr_args ? n : SLEEP_YIELDS;
+		break;
+	default:
+		break;
+	}
+	return do_op(u, (enum job_op)op->op, &sp, n);
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A world: one emulated machine with the tasks of a job on it.
+ *
+ * world_create() makes the machine once; world_run() sets everything up from the job, runs it under
+ * one of the executors and audits what is left; it can be called again and again (a schedule after
+ * the other) and reuses the machine's memory.
+ *
+ * Tasks. A task of the job is a slot: it starts as a kernel thread that execs (or, in a group that
+ * shares an mm, is cloned by the group's first task), does the operations of its group's mix until
+ * the run is to stop, or its program; when its operation is "exit" a successor takes the slot over.
+ * One more task, init, waits for all slots, audits the machine whenever it is asked to, and at the
+ * end, when everything has been given back.
+ *
+ * Quiet. An audit needs a machine in which nobody is inside a system call: init raises
+ * WORLD_FREEZE, every slot stops at its next pause point (between two operations, with nothing held),
+ * children are waited for by their parents, and when all have stopped init looks at everything.
+ *
+ * Threads: world_run() may be called from any thread, one at a time for a world; world_request() and
+ * the counters may be used by world_options.monitor while it runs. Worlds share nothing.
+ */
+#ifndef STRESS_WORLD_H
+#define STRESS_WORLD_H
+
+#include "engine/machine.h"
+#include "engine/strategy.h"
+#include "stress/config.h"
+
+struct world;
+
+struct world_options {
+	const struct config *config; /* resolved; outlives the world */
+	const struct placement *placement; /* threads: where vCPUs are bound; NULL: nowhere */
+	/* threads: called every MONITOR_INTERVAL_MS by the thread in world_run(); may call
+	 * world_request() and read counters. */
+	void (*monitor)(struct world *w, void *arg);
+	void *monitor_arg;
+	/* Operations that each slot does before it ends; 0: until WORLD_STOP. Programs end by
+	 * themselves. */
+	u64 ops_per_task;
+	u32 stall_seconds; /* machine_config.stall_seconds */
+};
+
+/* NULL with a line in @err (memory, a bug or name that does not exist). */
+struct world *world_create(const struct world_options *options, struct error *err);
+void world_destroy(struct world *w);
+
+enum world_request {
+	WORLD_STOP = 1u,  /* slots end after their operation; the run ends with a last audit */
+	WORLD_AUDIT = 2u, /* freeze, audit, go on */
+	WORLD_FREEZE = 4u, /* init's own */
+};
+void world_request(struct world *w, u32 bits);
+
+/* One run. @seed decides everything under the explorer. @strategy: for EXECUTOR_EXPLORE. */
+enum machine_end world_run(struct world *w, enum executor executor, u64 seed,
+			   struct strategy *strategy);
+
+/* The machine of the last run: violations, explored statistics, vmstat counters (until the next run
+ * or world_destroy()). */
+struct machine *world_machine(struct world *w);
+
+/* Operations done so far, all slots: exact after a run. From any thread. */
+u64 world_op_count(const struct world *w, enum job_op op);
+u64 world_user_accesses(const struct world *w);
+
+/* How many bytes of host memory the machine has been given so far. */
+u64 world_host_bytes(const struct world *w);
+
+#endif

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What the files of the world share (world.c, slot.c, user_ops.c, region.c, audit.c); nobody else
+ * includes this.
+ */
+#ifndef STRESS_WORLD_PRIVATE_H
+#define STRESS_WORLD_PRIVATE_H
+
+#include "mm/mm.h"
+#include "mm/syscalls.h"
+#include "smp/sched.h"
+#include "smp/wait.h"
+#include "stress/region.h"
+#include "stress/world.h"
+
+/* Counters that each vCPU keeps for the world; summed up when asked. */
+struct world_percpu {
+	u64 ops[NR_JOB_OPS];
+	u64 accesses;
+} __line_aligned;
+
+/* A file of the job. */
+struct world_file {
+	struct inode *inode;
+	struct shadow_page *shadow; /* NULL: contents not known exactly */
+};
+
+/* Tasks that live in one address space of the job know its common regions through this. */
+struct slot_group {
+	const struct job_group *job;
+	u32 index;
+	struct world *w;
+	struct world_file *file_used; /* NULL: none */
+	u32 first_slot;
+	struct slot_group *mm_owner;  /* the group whose mm its tasks are threads of; NULL: none */
+	/* Of an mm that is shared; set up by the first task before the others exist. */
+	struct region shared, file;
+	struct region named[REGION_NAMED_MAX]; /* made by programs */
+	const u64 *cpus; /* CPU_WORDS words; NULL: all */
+};
+
+/* One task of the job: the place that a task, and its successors, have in it. */
+struct slot {
+	struct world *w;
+	struct slot_group *group;
+	u32 index; /* over all groups */
+	u32 pid;   /* of the task that has it now; atomic */
+	u64 ops_left; /* 0: no limit */
+	struct rng rng; /* its choices; goes on in the successor */
+	u64 generation; /* successors so far */
+};
+
+struct world {
+	struct world_options options;
+	const struct job *job;
+	struct machine *m;
+	struct machine_config machine_config;
+	struct mm_options mm_options;
+	struct slot_group *groups;
+	struct slot *slots;
+	u32 nr_slots;
+	bool exact; /* explored: every access is one step, so shadows of shared regions are exact */
+	struct inode *image; /* what execs execute */
+	struct world_file *files; /* each file of the job once */
+	u32 nr_files;
+	struct world_percpu *percpu;
+
+	struct task_struct *init;
+	u32 signal; /* enum world_request bits; atomic */
+	u32 frozen; /* slots that have stopped at their pause point; atomic */
+	u32 slots_left; /* atomic */
+	struct wait_queue_head thaw; /* frozen slots wait here */
+	struct wait_queue_head init_wait;
+	u64 free_pages_at_start;
+	u64 audits;
+};
+
+/* What a task of the world carries (task_struct.user). */
+struct user_task {
+	struct slot *slot;
+	struct world *w;
+	bool child; /* of a fork: works a little and exits; has no pause points */
+	u32 sequence; /* makes each value written a different one */
+	u64 accesses_checked;
+	struct region anon, file; /* its own mappings */
+	struct region extra[REGION_EXTRA_MAX]; /* mapped by "mmap", or named by its program */
+	u64 heap_pages;
+	bool successor;	 /* somebody else has the slot now */
+	struct completion child_ready; /* a forked child has read what it needs of us */
+};
+
+/* slot.c: the main function of a slot's task. */
+void slot_main(void *arg);
+int slot_spawn(struct slot *s);
+/* The task is about to exit and leaves its slot to another. 0 or a negative errno: it has it still. */
+int slot_replace(struct user_task *u);
+
+/* user_ops.c: does one operation; false if the task must exit. */
+bool user_op_random(struct user_task *u, enum job_op op);
+bool user_op_program(struct user_task *u, const struct program_op *op);
+
+/* The task execs the image and maps its working set again. 0 or a negative errno. */
+int user_exec(struct user_task *u, u32 stack_pages);
+/* Maps anon (and file) regions of the group afresh. */
+int user_map_working_set(struct user_task *u);
+
+/* audit.c: init's work. Stops everybody, audits, lets them go on, if somebody asked for it; and the
+ * last audit, when all slots have ended. */
+void world_freeze_and_audit(struct world *w);
+void world_audit_end(struct world *w);
+
+/* Stops here while the world is frozen. True: the task is to end (WORLD_STOP or killed). */
+bool world_pause_point(struct user_task *u);
+
+static inline struct user_task *user_of(struct task_struct *t)
+{
+	return t->user;
+}
+
+static inline void world_count(struct world *w, enum job_op op)
+{
+	u64 *c = &w->percpu[smp_processor_id()].ops[op];
+
+	__atomic_store_n(c, *c + 1, __ATOMIC_RELAXED);
+}
+
+#endif

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A whole emulated machine whose tasks live: they begin as kernel threads, exec, fork, exit. What
+ * the tests of mm's life, exec and fork run on.
+ *
+ * Code that runs on a vCPU checks with EXPECT(): a failure stops the machine as a violation, which
+ * the test then sees.
+ */
+#ifndef TESTS_MM_LIFE_MACHINE_H
+#define TESTS_MM_LIFE_MACHINE_H
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+
+#include "engine/strategy.h"
+#include "mm/file.h"
+#include "mm/knobs.h"
+#include "mm/lru.h"
+#include "mm/memcg.h"
+#include "mm/memory.h"
+#include "mm/mm.h"
+#include "mm/mm_machine.h"
+#include "mm/page_alloc.h"
+#include "mm/rss.h"
+#include "mm/syscalls.h"
+#include "mm/vma.h"
+#include "smp/knobs.h"
+#include "smp/sched.h"
+#include "smp/vmstat.h"
+#include "smp/wait.h"
+#include "tlbshoot/tlb.h"
+#include "tlbshoot/tlb_oracle.h"
+
+#define EXPECT(cond) BUG_ON(!(cond), "line %d: expected %s", __LINE__, #cond)
+
+#define LIFE_STALL_SECONDS 60
+/* Far more decision points than any schedule here needs. */
+#define LIFE_MAX_STEPS 2000000
+#define LIFE_FILE_PAGES 8
+
+struct life {
+	struct machine *m;
+	struct inode *prog; /* LIFE_FILE_PAGES: the program that tasks execute */
+	struct exec_image image;
+	u64 first_free;		 /* pages, before anything ran */
+	u32 nr_first;		 /* tasks of life_task() */
+	struct completion exits; /* of them */
+	bool audited;
+	void *data; /* the test's own */
+	u32 count;  /* atomic; the test's own */
+};
+
+struct life_config {
+	u32 nr_vcpus;
+	u64 nr_pages;
+	u64 seed;
+	u32 knob;    /* planted; 0: none */
+	bool bigger; /* the default TLB in place of the tiny one */
+};
+
+static inline struct machine_config life_machine_config(const struct life_config *c)
+{
+	struct machine_config config = {
+		.nr_vcpus = c->nr_vcpus,
+		.seed = c->seed,
+		.max_steps = LIFE_MAX_STEPS,
+		.stall_seconds = LIFE_STALL_SECONDS,
+	};
+
+	if (c->knob)
+		knob_set(config.knobs, c->knob);
+	return config;
+}
+
+static inline void life_setup(struct life *l, const struct life_config *c)
+{
+	const struct mm_options options = {
+		.nr_pages = c->nr_pages,
+		.geometry = c->bigger ? NULL : tlb_geometry_find("tiny"),
+		.gather_batches = ~0u,
+	};
+
+	cr_assert_eq(mm_setup(l->m, &options), 0);
+	l->prog = inode_create(l->m, "/bin/program", LIFE_FILE_PAGES);
+	cr_assert_not_null(l->prog);
+	l->first_free = nr_free_pages(l->m);
+	l->image = (struct exec_image){
+		.file = l->prog,
+		.text_pages = 1,
+		.data_pages = 1,
+		.bss_pages = 1,
+		.stack_pages = 2,
+		.argument_pages = 1,
+	};
+	l->nr_first = 0;
+	init_completion(&l->exits);
+	l->audited = false;
+	l->count = 0;
+}
+
+static inline void life_create(struct life *l, const struct life_config *c)
+{
+	struct machine_config config = life_machine_config(c);
+	struct machine_ops ops = {0};
+
+	smp_machine_ops(&ops);
+	l->m = machine_create(&config, &ops);
+	cr_assert_not_null(l->m);
+	life_setup(l, c);
+}
+
+/* Another round on the same memory. */
+static inline void life_again(struct life *l, const struct life_config *c)
+{
+	struct machine_config config = life_machine_config(c);
+
+	smp_teardown(l->m);
+	cr_assert_eq(machine_reset(l->m, &config), 0);
+	life_setup(l, c);
+}
+
+static inline void life_destroy(struct life *l)
+{
+	smp_teardown(l->m);
+	machine_destroy(l->m);
+}
+
+/* A first task, a kernel thread as init is; before the run. It must end with sys_exit(). */
+static inline struct task_struct *life_task(struct life *l, u32 cpu, void (*entry)(void *))
+{
+	struct task_struct *t = task_create(l->m, "kthread", PF_KTHREAD | PF_NOFREEZE,
+					    cpu % l->m->nr_vcpus, entry, l);
+
+	cr_assert_not_null(t);
+	t->exited = &l->exits;
+	l->nr_first++;
+	wake_up_new_task(t);
+	return t;
+}
+
+/* Pages that have been unmapped and wait only for their vCPU to empty its pagevec. */
+static inline u64 life_pages_in_pagevecs(const struct machine *m)
+{
+	u64 nr = 0;
+
+	for (u64 pfn = 0; pfn < m->mm->nr_pages; pfn++) {
+		u32 refs = lru_pagevec_refs(m, pfn);
+
+		nr += refs && oracle_read(m->mm->pages[pfn].refcount) == (s32)refs;
+	}
+	return nr;
+}
+
+/* All tasks but this one have ended: of their address spaces only what CPUs still borrow is left.
+ */
+static inline void life_check_nothing_left(struct life *l)
+{
+	struct mm_machine *mmm = l->m->mm;
+	struct mm_struct *mm;
+	s64 nr_mms = 0;
+
+	cds_list_for_each_entry(mm, &mmm->mmlist, mmlist) {
+		nr_mms++;
+		EXPECT(mm == mmm->init_mm || (!mm->mm_users && !mm->nr_vmas && !mm->nr_ptes));
+	}
+	EXPECT(nr_mms <= 1 + (s64)l->m->nr_vcpus);
+	EXPECT(kmem_cache_in_use(mmm->mm_cache) == nr_mms);
+	EXPECT(kmem_cache_in_use(mmm->vma_cache) == 0);
+	EXPECT(kmem_cache_in_use(mmm->anon_vma_cache) == 0);
+	EXPECT(kmem_cache_in_use(mmm->avc_cache) == 0);
+	EXPECT(kmem_cache_in_use(l->m->smp->task_cache) == 1);
+	EXPECT(nr_free_pages(l->m) + (u64)nr_mms - 1 + l->prog->mapping.nr_cached +
+		       life_pages_in_pagevecs(l->m) ==
+	       l->first_free);
+}
+
+/* When everybody else has gone the machine is quiet. */
+static inline void life_audit(void *arg)
+{
+	struct life *l = arg;
+	struct machine *m = l->m;
+
+	for (u32 i = 0; i < l->nr_first; i++)
+		wait_for_completion(&l->exits);
+	while (atomic_read(&m->smp->nr_tasks) > 1)
+		synchronize_rcu();
+	rcu_barrier();
+	tlb_oracle_audit(m);
+	lru_audit(m);
+	memcg_audit(m);
+	files_audit(m);
+	page_alloc_audit(m);
+	vma_audit_all(m);
+	life_check_nothing_left(l);
+	l->audited = true;
+}
+
+static inline enum machine_end life_run(struct life *l, enum executor executor)
+{
+	struct strategy *s = executor == EXECUTOR_EXPLORE ? strategy_random_create() : NULL;
+	struct task_struct *auditor = task_create(l->m, "auditor", PF_KTHREAD, 0, life_audit, l);
+	enum machine_end end;
+
+	cr_assert_not_null(auditor);
+	wake_up_new_task(auditor);
+	end = machine_run(l->m, executor, s);
+	strategy_destroy(s);
+	return end;
+}
+
+/* The slug of the violation that ended the run, or that an audit found; "none". */
+static inline const char *life_slug(const struct life *l)
+{
+	return l->m->violations.ready ? l->m->violations.first.invariant->slug : "none";
+}
+
+static inline void expect_clean(struct life *l, enum machine_end end)
+{
+	cr_assert_eq(end, MACHINE_FINISHED, "seed %llu ended with %d: %s: %s (%s)",
+		     (unsigned long long)l->m->config.seed, end, life_slug(l),
+		     l->m->violations.first.message, l->m->violations.first.where);
+	cr_assert(l->audited);
+}
+
+#endif
