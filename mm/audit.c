@@ -37,6 +37,7 @@ struct audit {
 	struct machine *m;
 	u32 *mapped; /* entries that map each frame */
 	u32 *tables; /* times that each frame was met as a table */
+	u32 *waiting; /* times that it waits in a pagevec */
 };
 
 /* Of one mm. */
@@ -182,30 +183,57 @@ static void audit_page(struct audit *a, u64 pfn)
 	}
 	if (page_in_cache(page))
 		refs++;
-	refs += lru_pagevec_refs(a->m, pfn);
+	refs += a->waiting[pfn];
 	if ((s32)refs != oracle_read(page->refcount))
 		VIOLATION(&inv_refcount,
 			  "pfn %llu (flags %#x): refcount %d; %u entries map it, %s in the cache, %u "
 			  "pagevecs have it",
 			  (unsigned long long)pfn, flags, oracle_read(page->refcount),
 			  a->mapped[pfn], page_in_cache(page) ? "is" : "is not",
-			  lru_pagevec_refs(a->m, pfn));
+			  a->waiting[pfn]);
+}
+
+/* Counters for every frame, all zero but those of pagevecs; false without memory. */
+static bool counts_get(struct machine *m, struct audit *a)
+{
+	u64 nr = m->mm->nr_pages;
+	u32 *counts = m->mm->audit_counts;
+
+	if (!counts)
+		counts = arena_alloc_dirty(&m->arena, 3 * nr * sizeof(*counts), CACHE_LINE);
+	if (!counts)
+		return false;
+	m->mm->audit_counts = counts;
+	memset(counts, 0, 3 * nr * sizeof(*counts));
+	*a = (struct audit){m, counts, counts + nr, counts + 2 * nr};
+	lru_count_pagevec_refs(m, a->waiting);
+	return true;
+}
+
+/* Pages that nobody has any more but pagevecs: they go when their vCPU next empties them. */
+static u64 only_waiting(struct machine *m)
+{
+	struct audit a;
+	u64 nr = 0;
+
+	if (!counts_get(m, &a))
+		return 0;
+	for (u64 pfn = 0; pfn < m->mm->nr_pages; pfn++) {
+		if (a.waiting[pfn] &&
+		    oracle_read(m->mm->pages[pfn].refcount) == (s32)a.waiting[pfn])
+			nr++;
+	}
+	return nr;
 }
 
 void mm_audit(struct machine *m)
 {
 	struct mm_machine *mms = m->mm;
-	struct audit a = {.m = m};
+	struct audit a;
 	struct mm_struct *mm;
 
-	if (!mms->audit_counts)
-		mms->audit_counts = arena_alloc(&m->arena, 2 * mms->nr_pages * sizeof(u32),
-						CACHE_LINE);
-	if (!mms->audit_counts)
+	if (!counts_get(m, &a))
 		return;
-	memset(mms->audit_counts, 0, 2 * mms->nr_pages * sizeof(u32));
-	a.mapped = mms->audit_counts;
-	a.tables = mms->audit_counts + mms->nr_pages;
 	cds_list_for_each_entry(mm, &mms->mmlist, mmlist)
 		audit_mm(&a, mm);
 	if (!a.tables[mms->init_mm->context.root])
@@ -234,7 +262,7 @@ void mm_audit_leaks(struct machine *m, u64 free_at_start)
 	struct mm_machine *mms = m->mm;
 	struct mm_struct *mm;
 	s64 lazy = 0;
-	u64 nr_free = nr_free_pages(m);
+	u64 nr_free = nr_free_pages(m), waiting = only_waiting(m);
 
 	/* An idle CPU keeps the structure and the page directory of what it ran last. */
 	cds_list_for_each_entry(mm, &mms->mmlist, mmlist)
@@ -251,10 +279,10 @@ void mm_audit_leaks(struct machine *m, u64 free_at_start)
 	if (mms->committed_pages)
 		VIOLATION(&inv_leak, "%lld pages of committed memory are still accounted",
 			  (long long)mms->committed_pages);
-	if (nr_free + (u64)lazy != free_at_start)
+	if (nr_free + waiting + (u64)lazy != free_at_start)
 		VIOLATION(&inv_leak,
-			  "%llu pages are free and %lld page directories borrowed, %llu were free at "
-			  "the start",
-			  (unsigned long long)nr_free, (long long)lazy,
+			  "%llu pages are free, %llu wait in pagevecs, %lld page directories are "
+			  "borrowed; %llu were free at the start",
+			  (unsigned long long)nr_free, (unsigned long long)waiting, (long long)lazy,
 			  (unsigned long long)free_at_start);
 }

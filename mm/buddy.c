@@ -216,12 +216,12 @@ void buddy_audit(const struct zone *z, u64 *seen)
 
 	for (u32 o = 0; o <= MAX_ORDER; o++) {
 		const struct free_area *area = &z->area[o];
-		const struct page *p;
+		const struct cds_list_head *pos;
 		u64 nr = 0;
 
 		/* A page that comes twice is reported by buddy_audit_mark(): no endless list. */
-		cds_list_for_each_entry(p, &area->blocks, lru) {
-			audit_block(z, seen, p, o);
+		for (pos = area->blocks.next; pos != &area->blocks; pos = pos->next) {
+			audit_block(z, seen, container_of(pos, const struct page, lru), o);
 			nr++;
 		}
 		if (nr != area->nr || !!nr != !!(z->nonempty & (1u << o)))

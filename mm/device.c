@@ -79,7 +79,8 @@ void device_map_close(struct device_map *map)
 		return;
 	tracked = atomic_read(&map->tracked);
 	if (unlikely(tracked))
-		VIOLATION(&inv_tracked, "the last VMA on pfn %llu ff. closes, %lld pages of them %s",
+		VIOLATION(&inv_tracked,
+			  "the last VMA on pfn %llu ff. closes, %lld pages of them %s",
 			  (unsigned long long)map->pfns[0],
 			  (long long)(tracked < 0 ? -tracked : tracked),
 			  tracked < 0 ? "were unmapped twice" : "have not been unmapped");
@@ -100,13 +101,12 @@ void track_pfn(struct vm_area_struct *vma)
 		atomic_add((s64)vma_pages(vma), &map->tracked);
 }
 
-void untrack_pfn(struct vm_area_struct *vma, u64 start, u64 size)
+void untrack_pfn(struct vm_area_struct *vma, u64 start, u64 end)
 {
 	struct device_map *map = vma->vm_private;
 
-	(void)start;
 	if (map)
-		atomic_sub((s64)(size >> PAGE_SHIFT), &map->tracked);
+		atomic_sub((s64)((end - start) >> PAGE_SHIFT), &map->tracked);
 }
 
 bool device_owns_frame(const struct machine *m, u64 pfn)

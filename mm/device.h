@@ -23,9 +23,9 @@
 #define DEVICE_MAX_FRAMES 32
 
 struct device_map {
-	u32 refs;    /* atomic: VMAs on it */
-	u32 nr;	     /* frames */
-	s64 tracked; /* atomic: pages of VMAs on it that have not been unmapped */
+	u32 refs;		   /* atomic: VMAs on it */
+	u32 nr;			   /* frames */
+	s64 tracked;		   /* atomic: pages of VMAs on it that have not been unmapped */
 	struct cds_list_head node; /* device_driver.maps; driver_lock */
 	u64 pfns[DEVICE_MAX_FRAMES];
 };
@@ -50,8 +50,8 @@ void device_map_close(struct device_map *map);
 /* The VMA has joined an mm: its pages are tracked from now on. */
 void track_pfn(struct vm_area_struct *vma);
 
-/* @size bytes of the VMA from @start on are being unmapped for good (v3.14 unmap_single_vma). */
-void untrack_pfn(struct vm_area_struct *vma, u64 start, u64 size);
+/* [start, end) of the VMA is being unmapped for good (v3.14 unmap_single_vma). */
+void untrack_pfn(struct vm_area_struct *vma, u64 start, u64 end);
 
 /* Does the driver own this frame? Quiet machine. */
 bool device_owns_frame(const struct machine *m, u64 pfn);

@@ -177,7 +177,7 @@ static u32 do_wp_shared(struct fault *f, struct page *page)
 {
 	lock_page(page);
 	if (lock_pte_same(f)) {
-		set_page_dirty(page);
+		page_mkwrite(page);
 		/* More permission: needs no flush, a CPU with the old entry faults and looks again. */
 		(void)atomic_fetch_or(PTE_RW | PTE_DIRTY | PTE_ACCESSED, f->at.pte);
 		spin_unlock(f->at.ptl);
@@ -221,8 +221,12 @@ static void map_file_page(struct fault *f, struct page *page)
 	pteval_t bits = vma_pte_bits(f->vma);
 
 	if (f->write && (f->vma->vm_flags & VM_SHARED)) {
-		set_page_dirty(page);
+		page_mkwrite(page);
 		bits |= PTE_RW | PTE_DIRTY;
+	} else if ((f->vma->vm_flags & (VM_SHARED | VM_WRITE)) == (VM_SHARED | VM_WRITE) &&
+		   !f->vma->vm_file->inode->mapping.account_dirty) {
+		/* No first write to be noticed: the hardware will say. */
+		bits |= PTE_RW;
 	}
 	if (!lock_pte_same(f)) {
 		unlock_page(page);
@@ -238,20 +242,21 @@ static void map_file_page(struct fault *f, struct page *page)
 	unlock_page(page);
 }
 
-/* Write to a page of a private file mapping that is not mapped yet: straight to a copy. */
+/* Write to a page of a private file mapping that is not mapped yet: straight to a copy. @page stays
+ * locked until the copy is mapped: truncation, which waits for the lock, then finds the copy. */
 static u32 map_private_copy(struct fault *f, struct page *page)
 {
 	struct page *new = alloc_charged_page(f);
+	u32 ret = 0;
 
-	if (new)
-		copy_user_page(new, page);
-	unlock_page(page);
-	put_page(page);
-	if (!new)
-		return VM_FAULT_OOM;
+	if (!new) {
+		ret = VM_FAULT_OOM;
+		goto out;
+	}
+	copy_user_page(new, page);
 	if (!lock_pte_same(f)) {
 		drop_charged_page(new);
-		return 0;
+		goto out;
 	}
 	count_vm_event(VMSTAT_pgcow);
 	add_mm_counter_fast(f->mm, MM_ANONPAGES, 1);
@@ -259,7 +264,10 @@ static u32 map_private_copy(struct fault *f, struct page *page)
 	WRITE_ONCE(*f->at.pte, pfn_pte(page_to_pfn(new),
 				       vma_pte_bits(f->vma) | PTE_RW | PTE_DIRTY));
 	spin_unlock(f->at.ptl);
-	return 0;
+out:
+	unlock_page(page);
+	put_page(page);
+	return ret;
 }
 
 static u32 do_file_fault(struct fault *f)

@@ -568,10 +568,12 @@ static void audit_listed(const struct machine *m, const struct page *p, enum lru
 static u64 audit_list(const struct machine *m, enum lru_list l)
 {
 	const struct lru_machine *lru = m->mm->lru;
-	const struct page *p;
+	const struct cds_list_head *pos;
 	u64 nr = 0;
 
-	cds_list_for_each_entry(p, &lru->lists[l], lru) {
+	for (pos = lru->lists[l].next; pos != &lru->lists[l]; pos = pos->next) {
+		const struct page *p = container_of(pos, const struct page, lru);
+
 		if (p < m->mm->pages || p >= m->mm->pages + m->mm->nr_pages)
 			VIOLATION(&inv_lru,
 				  "the %s list leads outside the pages after %llu of them",
@@ -634,4 +636,18 @@ void lru_audit(struct machine *m)
 		audit_pagevec(m, &m->vcpus[i].mm->lru->activate, i, false);
 	}
 	oracle_exit();
+}
+
+static void count_refs(const struct machine *m, const struct pagevec *pv, u32 *refs)
+{
+	for (u32 i = 0; i < pv->nr; i++)
+		refs[pv->pages[i] - m->mm->pages]++;
+}
+
+void lru_count_pagevec_refs(const struct machine *m, u32 *refs)
+{
+	for (u32 i = 0; i < m->nr_vcpus; i++) {
+		count_refs(m, &m->vcpus[i].mm->lru->add, refs);
+		count_refs(m, &m->vcpus[i].mm->lru->activate, refs);
+	}
 }

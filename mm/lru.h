@@ -76,6 +76,9 @@ void lru_audit(struct machine *m);
 /* References that pagevecs hold on @pfn (quiet machine, for the audit of refcounts; explorer). */
 u32 lru_pagevec_refs(const struct machine *m, u64 pfn);
 
+/* The same for all pages at once: adds to @refs, which has a number for each frame. */
+void lru_count_pagevec_refs(const struct machine *m, u32 *refs);
+
 /* How page->lru.prev names the vCPU in whose pagevec the page waits: odd, which no link is. */
 static inline struct cds_list_head *lru_pagevec_tag(u32 cpu)
 {

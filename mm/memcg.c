@@ -182,7 +182,7 @@ static void batch_flush(struct task_memcg_batch *b)
 		give_back(b->memcg, nr);
 }
 
-static void uncharge(struct mem_cgroup *g, u32 nr)
+static __always_inline_fn void uncharge(struct mem_cgroup *g, u32 nr)
 {
 	struct task_memcg_batch *b = &current->memcg_batch;
 
@@ -199,7 +199,12 @@ static void uncharge(struct mem_cgroup *g, u32 nr)
 
 void mem_cgroup_uncharge(struct page *p)
 {
-	mem_cgroup_uncharge_pages(&p, 1);
+	struct mem_cgroup *g = oracle_read(p->memcg);
+
+	if (!g)
+		return;
+	init_once(p->memcg, NULL);
+	uncharge(g, 1);
 }
 
 void mem_cgroup_uncharge_pages(struct page **pages, u32 nr)
@@ -273,11 +278,13 @@ static void audit_tasks(struct machine *m)
 {
 	const struct task_struct *t;
 
+	spin_lock(&m->smp->tasklist_lock);
 	cds_list_for_each_entry(t, &m->smp->all_tasks, all_node) {
 		if (t->memcg_batch.depth)
 			VIOLATION(&inv_batch, "pid %u (%s) has %u open batches with %u pages",
 				  t->pid, t->comm, t->memcg_batch.depth, t->memcg_batch.nr_pages);
 	}
+	spin_unlock(&m->smp->tasklist_lock);
 }
 
 void memcg_audit(struct machine *m)
@@ -285,8 +292,8 @@ void memcg_audit(struct machine *m)
 	const struct mem_cgroup *groups = m->mm->memcg->groups;
 	u64 pages[NR_MEM_CGROUPS] = {0}, stock[NR_MEM_CGROUPS] = {0};
 
-	oracle_enter();
 	audit_tasks(m);
+	oracle_enter();
 	for (u64 pfn = 0; pfn < first_fresh_page(m); pfn++) {
 		const struct mem_cgroup *g = oracle_read(m->mm->pages[pfn].memcg);
 

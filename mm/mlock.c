@@ -5,8 +5,8 @@
 
 #include "mm/lru.h"
 #include "mm/memory.h"
-#include "mm/page_alloc.h"
 #include "mm/mm_machine.h"
+#include "mm/page_alloc.h"
 #include "mm/rmap.h"
 #include "mm/syscalls.h"
 #include "mm/vma.h"
@@ -18,8 +18,8 @@ EVENT_DESC(ev_munlock_vma, 346, 0, "munlock_vma_pages_range", "from %#llx to %#l
 
 /* --- Faulting in ------------------------------------------------------------------------------ */
 
-/* True if @addr has a page that allows what the lock is for; it is mlocked then. A special entry (the
- * driver's, the zero page) needs nothing. */
+/* True if @addr has a page that allows what the lock is for; it is mlocked then. A special entry
+ * (the driver's, the zero page) needs nothing. */
 static bool mlock_present(struct vm_area_struct *vma, u64 addr, bool write)
 {
 	spinlock_t *ptl;
@@ -41,8 +41,8 @@ static bool mlock_present(struct vm_area_struct *vma, u64 addr, bool write)
 /* [start, end) of a locked VMA. mmap_sem for reading (v3.14 __mlock_vma_pages_range). */
 static int mlock_vma_pages_range(struct vm_area_struct *vma, u64 start, u64 end)
 {
-	/* Private pages are copied now: a write later must not need memory. Shared ones are not made
-	 * dirty. */
+	/* Private pages are copied now: a write later must not need memory. Shared ones are not
+	 * made dirty. */
 	bool write = (vma->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE;
 
 	if (!(vma->vm_flags & (VM_READ | VM_WRITE | VM_EXEC)))

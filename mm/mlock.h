@@ -7,8 +7,8 @@
 
 #include "mm/mm_types.h"
 
-/* The VMA is locked no longer (clears VM_LOCKED): the pages present in [start, end) lose PG_mlocked.
- * mmap_sem for writing, or the last user. locked_vm is the caller's. Sleeps. */
+/* The VMA is locked no longer (clears VM_LOCKED): the pages present in [start, end) lose
+ * PG_mlocked. mmap_sem for writing, or the last user. locked_vm is the caller's. Sleeps. */
 void munlock_vma_pages_range(struct vm_area_struct *vma, u64 start, u64 end);
 
 /* The same for the whole VMA: munmap and exit_mmap (seed_path C2). */

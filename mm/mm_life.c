@@ -33,7 +33,7 @@ INVARIANT(inv_freed_in_use, "mm-freed-in-use",
 	  "a freed mm has no users and no CPU has it loaded or borrows it");
 INVARIANT(inv_bad_rss, "bad-rss-counter", "the counters of an mm without pages are zero");
 INVARIANT(inv_not_empty, "mm-not-torn-down",
-	  "a freed mm has no VMAs, page tables, open notifier ranges or files");
+	  "an mm without users has no VMAs, page tables, open notifier ranges or files");
 
 /* Looks at memory that may have been freed: that is what it is for. */
 __attribute__((no_sanitize("address"))) static u32 magic_of(const struct mm_struct *mm)
@@ -114,6 +114,31 @@ void set_mm_exe_file(struct mm_struct *mm, struct file *file)
 }
 
 /*
+ * v3.14 looks at the counters in mmdrop() only (check_mm). They have been final since exit_mmap():
+ * no task has counts of its own for this mm any more. A CPU that stays idle may keep the structure
+ * for ever, so here they are looked at twice.
+ */
+static void check_torn_down(const struct mm_struct *mm)
+{
+	static const char *const names[NR_MM_COUNTERS] = {"MM_FILEPAGES", "MM_ANONPAGES"};
+
+	for (u32 i = 0; i < NR_MM_COUNTERS; i++) {
+		s64 v = oracle_read(mm->rss[i]);
+
+		if (unlikely(v))
+			VIOLATION(&inv_bad_rss, "Bad rss-counter state mm%u %s val:%lld",
+				  mm->context.id, names[i], (long long)v);
+	}
+	if (unlikely(mm->nr_vmas || oracle_read(mm->nr_ptes) ||
+		     oracle_read(mm->oracle_notifier_depth) || mm->exe_file))
+		VIOLATION(&inv_not_empty,
+			  "mm%u goes with %u VMAs, nr_ptes %lld, %u open notifier ranges, %s",
+			  mm->context.id, mm->nr_vmas, (long long)oracle_read(mm->nr_ptes),
+			  oracle_read(mm->oracle_notifier_depth),
+			  mm->exe_file ? "an exe_file" : "no exe_file");
+}
+
+/*
  * What the kernel does here for subsystems that this machine does not have, and where their turn
  * will be: uprobes' state is cleared, aio contexts exit, ksm_exit() and khugepaged_exit() wait for
  * their scanners to be out of the mm, all before exit_mmap(); the binary format's module is put
@@ -125,6 +150,7 @@ static void mmput_last(struct mm_struct *mm)
 	count_vm_event(VMSTAT_mmput_last);
 	exit_mmap(mm);
 	set_mm_exe_file(mm, NULL);
+	check_torn_down(mm);
 	mmdrop(mm);
 }
 
@@ -142,9 +168,9 @@ void mmput(struct mm_struct *mm)
 	mmput_last(mm);
 }
 
-static void check_torn_down(struct mm_struct *mm)
+/* Nobody borrows it and no CPU has it loaded. */
+static void check_unused(const struct mm_struct *mm)
 {
-	static const char *const names[NR_MM_COUNTERS] = {"MM_FILEPAGES", "MM_ANONPAGES"};
 	u32 words = (this_vcpu()->machine->nr_vcpus + 63) / 64;
 
 	if (unlikely(oracle_read(mm->mm_users)))
@@ -160,20 +186,6 @@ static void check_torn_down(struct mm_struct *mm)
 				       "mm%u is freed while CPU%u is in its mask", mm->context.id,
 				       w * 64 + (u32)__builtin_ctzll(cpus));
 	}
-	for (u32 i = 0; i < NR_MM_COUNTERS; i++) {
-		s64 v = oracle_read(mm->rss[i]);
-
-		if (unlikely(v))
-			VIOLATION(&inv_bad_rss, "Bad rss-counter state mm%u %s val:%lld",
-				  mm->context.id, names[i], (long long)v);
-	}
-	if (unlikely(mm->nr_vmas || oracle_read(mm->nr_ptes) ||
-		     oracle_read(mm->oracle_notifier_depth) || mm->exe_file))
-		VIOLATION(&inv_not_empty,
-			  "mm%u is freed with %u VMAs, nr_ptes %lld, %u open notifier ranges, %s",
-			  mm->context.id, mm->nr_vmas, (long long)oracle_read(mm->nr_ptes),
-			  oracle_read(mm->oracle_notifier_depth),
-			  mm->exe_file ? "an exe_file" : "no exe_file");
 }
 
 /* No decision point is in here that another vCPU could legally use to find the mm: the mmlist is
@@ -184,7 +196,9 @@ static void mmdrop_last(struct mm_struct *mm)
 
 	event_record(&ev_mmdrop_last, mm->context.id, 0);
 	count_vm_event(VMSTAT_mmdrop_last);
-	BUG_ON(mm == mmm->init_mm, "the last reference on init_mm is dropped");
+	if (unlikely(mm == mmm->init_mm))
+		VIOLATION(&inv_freed_in_use, "the last reference on init_mm is dropped");
+	check_unused(mm);
 	check_torn_down(mm);
 	spin_lock(&mmm->mmlist_lock);
 	cds_list_del(&mm->mmlist);

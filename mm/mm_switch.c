@@ -14,12 +14,27 @@
 EVENT_DESC(ev_use_mm, 372, 0, "use_mm", "pid %llu, mm%llu");
 EVENT_DESC(ev_unuse_mm, 373, 0, "unuse_mm", "pid %llu, mm%llu");
 
+INVARIANT(inv_not_lazy, "kernel-thread-not-lazy",
+	  "a CPU that runs a task without an mm is lazy on what it has loaded, or has left it");
+
+/* @prev has run until now. */
+static void check_lazy(const struct task_struct *prev)
+{
+	const struct vcpu *v = this_vcpu();
+	const struct mm_context *loaded = loaded_context(v);
+
+	if (unlikely(!prev->mm && loaded && loaded_state(v) == TLBSTATE_OK))
+		VIOLATION(&inv_not_lazy, "pid %u has no mm, and the CPU uses mm%u", prev->pid,
+			  loaded->id);
+}
+
 /* The run queue is locked, interrupts are off: nothing here can be interrupted or preempted. */
 struct mm_struct *mm_context_switch(struct task_struct *prev, struct task_struct *next)
 {
 	struct mm_struct *mm = next->mm, *oldmm = prev->active_mm;
 
 	mm_check_alive(oldmm, __func__);
+	check_lazy(prev);
 	BUG_ON(prev->mm && prev->state == TASK_DEAD, "pid %u is dead and still uses mm%u",
 	       prev->pid, prev->mm->context.id);
 	if (!mm) {

@@ -32,8 +32,8 @@ static int mprotect_fixup(struct mm_struct *mm, u32 at, u64 start, u64 end, u32 
 
 	if (new == old)
 		return 0;
-	/* Private memory that becomes writable counts from now on, for ever: its pages may have been
-	 * copied when the permission is taken away again. */
+	/* Private memory that becomes writable counts from now on, for ever: its pages may have
+	 * been copied when the permission is taken away again. */
 	if (!(old & (VM_ACCOUNT | VM_WRITE)) && vma_accountable(new)) {
 		charged = (end - start) >> PAGE_SHIFT;
 		if (security_vm_enough_memory(mm, charged))

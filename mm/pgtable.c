@@ -19,7 +19,8 @@ INVARIANT(inv_bad_entry, "bad-page-table-entry",
 
 bool table_present(pteval_t *entry, u32 level, u64 addr, u64 *pfn)
 {
-	pteval_t value = READ_ONCE(*entry);
+	/* Acquire: pairs with fill_in()'s release. The table and its lock are initialised. */
+	pteval_t value = smp_load_acquire(entry);
 	u64 child;
 
 	if (!value)

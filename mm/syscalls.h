@@ -43,8 +43,10 @@ s64 sys_mmap_device(u64 nr);
  * the child runs, and is good until sys_wait() has returned its pid. With CLONE_VFORK the caller sleeps
  * until the child has left the mm by exec or exit.
  */
+#ifndef CLONE_VM /* the host's <sched.h> has the same values */
 #define CLONE_VM 0x00000100u
 #define CLONE_VFORK 0x00004000u
+#endif
 s64 sys_clone(u32 flags, const char *comm, void (*entry)(void *), void *arg,
 	      struct task_struct **child);
 

@@ -13,8 +13,8 @@
 
 EVENT_DESC(ev_bad_area, 352, 0, "bad area", "at %#llx, error code %#llx");
 
-/* Every so many returns to user mode a quiescent state is announced (threads): it costs a full fence,
- * and a grace period does not mind a few microseconds. Under the explorer every time. */
+/* Every so many returns to user mode a quiescent state is announced (threads): it costs a full
+ * fence, and a grace period does not mind a few microseconds. Under the explorer every time. */
 #define QUIESCENT_INTERVAL 16
 
 /* What vm_flags must have one of for the access. On x86 whatever is mapped can be read, but for

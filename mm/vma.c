@@ -192,8 +192,8 @@ struct vm_area_struct *vma_alloc(struct mm_struct *mm, u64 start, u64 end, u32 f
 static struct vm_area_struct *vma_copy(struct mm_struct *mm, const struct vm_area_struct *vma,
 				       u32 flags)
 {
-	struct vm_area_struct *new = vma_new(mm, vma->vm_start, vma->vm_end, flags, vma->vm_file,
-					     vma->vm_pgoff);
+	struct vm_area_struct *new =
+		vma_new(mm, vma->vm_start, vma->vm_end, flags, vma->vm_file, vma->vm_pgoff);
 
 	if (new && vma->vm_private) {
 		new->vm_private = vma->vm_private;
@@ -288,7 +288,7 @@ struct vm_area_struct **detach_vmas(struct mm_struct *mm, u32 first, u32 nr)
 
 /* --- Changing bounds -------------------------------------------------------------------------- */
 
-/* Reverse mapping finds a VMA by its file or its anon_vma and reads bounds and flags: keeps it out. */
+/* Keeps out reverse mapping, which finds a VMA by its file or its anon_vma and reads its fields. */
 static void rmap_lock(const struct vm_area_struct *vma)
 {
 	if (vma->vm_file)

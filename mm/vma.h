@@ -8,8 +8,9 @@
  * whoever sets it has called security_vm_enough_memory(), whoever unmaps gives the pages back with
  * vm_unacct_memory().
  *
- * Bounds, vm_pgoff and vm_flags are also read by reverse mapping, under i_mmap_mutex or the anon_vma's
- * rwsem and without mmap_sem: a VMA that is on their lists changes them with all three held.
+ * Bounds, vm_pgoff and vm_flags are also read by reverse mapping, under i_mmap_mutex or the
+ * anon_vma's rwsem and without mmap_sem: a VMA that is on their lists changes them with all three
+ * held.
  */
 #ifndef MM_VMA_H
 #define MM_VMA_H
@@ -78,7 +79,7 @@ int expand_stack(struct vm_area_struct *vma, u64 addr);
 /* Cuts @vma in two at @addr; the new VMA is above. 0 or -ENOMEM. */
 int split_vma(struct mm_struct *mm, struct vm_area_struct *vma, u64 addr);
 
-/* Merges @vma with its neighbours where they continue each other; returns what it is part of now. */
+/* Merges @vma with neighbours that it continues; returns what it is part of now. */
 struct vm_area_struct *vma_merge_neighbours(struct mm_struct *mm, struct vm_area_struct *vma);
 
 /* New vm_flags for a VMA of the array. mmap_sem for writing, or the last user. Sleeps. */

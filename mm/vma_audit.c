@@ -46,8 +46,8 @@ static void audit_i_mmap(struct machine *m, const struct vm_area_struct *vma)
 		found += other == vma;
 	if (found != 1)
 		report(m, &inv_i_mmap, "VMA %u [%#llx, %#llx) of mm %u is %u times on i_mmap of %s",
-		       vma->id, (ull)vma->vm_start, (ull)vma->vm_end, vma->vm_mm->context.id,
-		       found, mapping->host->name);
+		       vma->id, (ull)vma->vm_start, (ull)vma->vm_end, vma->vm_mm->context.id, found,
+		       mapping->host->name);
 }
 
 /* Returns the VMAs' pages in committed memory. */
@@ -101,7 +101,8 @@ void vma_audit_all(struct machine *m)
 			accounted += audit_mm(m, mm);
 	}
 	if (accounted != m->mm->committed_pages)
-		report(m, &inv_commit, "%lld pages are committed, the VMAs of all mms account for %lld",
+		report(m, &inv_commit,
+		       "%lld pages are committed, the VMAs of all mms account for %lld",
 		       (long long)m->mm->committed_pages, (long long)accounted);
 	device_audit(m);
 }

@@ -49,6 +49,9 @@ u32 smp_call_function_many(const u64 *mask, smp_call_func_t func, const struct c
 
 	if (unlikely(irqs_disabled() || self->in_interrupt))
 		lockdep_wait_irqs_off_failed(__func__);
+	/* The requests in use are this vCPU's: another task here would write over them. */
+	BUG_ON(!self->preempt_count, "pid %u sends a call_function with preemption on",
+	       current->pid);
 	for (u32 w = 0; w < words; w++) {
 		u64 left = READ_ONCE(mask[w]);
 

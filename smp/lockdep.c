@@ -27,7 +27,7 @@ const char *const lock_class_reasons[NR_LOCK_CLASSES] = {
 
 static u64 before_of(const struct lockdep *ld, u32 class)
 {
-	return __atomic_load_n(&ld->before[class], __ATOMIC_RELAXED);
+	return __atomic_load_n(&ld->before[class], __ATOMIC_SEQ_CST);
 }
 
 /* All classes from which @class can be reached: held, directly or through others, before it. */
@@ -59,7 +59,9 @@ void lockdep_acquire_slow(struct lockdep *ld, enum lock_class class, u32 used)
 		VIOLATION(&inv_lock_recursive, "pid %u takes %s and holds one already", t->pid,
 			  lock_class_names[class]);
 
-	__atomic_fetch_or(&ld->before[class], held, __ATOMIC_RELAXED);
+	/* First written, then looked for (both sequentially consistent): of two vCPUs that close a
+	 * cycle from both ends at once, one sees the other's edge. Nobody looks again later. */
+	__atomic_fetch_or(&ld->before[class], held, __ATOMIC_SEQ_CST);
 	for (u64 left = held; left; left &= left - 1) {
 		u32 h = (u32)__builtin_ctzll(left);
 
@@ -72,7 +74,7 @@ void lockdep_acquire_slow(struct lockdep *ld, enum lock_class class, u32 used)
 				  lock_class_names[class], lock_class_names[h]);
 	}
 
-	usage = __atomic_or_fetch(&ld->usage[class], used, __ATOMIC_RELAXED);
+	usage = __atomic_or_fetch(&ld->usage[class], used, __ATOMIC_SEQ_CST);
 	if ((usage & LOCK_USED_IN_IRQ) && (usage & LOCK_USED_IRQS_ON))
 		VIOLATION(&inv_lock_irq, "pid %u takes %s %s; it is also taken %s", t->pid,
 			  lock_class_names[class],

@@ -20,9 +20,13 @@ void __tsan_release(void *addr);
 #define __tsan_release(addr) ((void)(addr))
 #endif
 
+/* The callbacks of one vCPU. They run in the order in which they were queued: rcu_barrier() relies
+ * on that. */
 struct rcu_ripe {
-	struct rcu_head *list; /* newest first; atomic */
-	char pad[CACHE_LINE - 8];
+	struct rcu_head *list; /* grace period over; newest first; atomic */
+	u64 queued;	       /* callbacks ever queued; written by the vCPU; atomic */
+	u64 ran;	       /* of them, those that have run; written by the vCPU; atomic */
+	char pad[CACHE_LINE - 24];
 };
 
 struct rcu_state {
@@ -30,7 +34,8 @@ struct rcu_state {
 
 	/* threads */
 	struct qsbr_worker *worker;
-	char grace; /* names liburcu's grace periods to ThreadSanitizer */
+	char grace;	/* names liburcu's grace periods to ThreadSanitizer */
+	char worker_end; /* and the end of what its thread did for us */
 
 	/* explore: used inside the oracle's brackets, so nobody comes between; the lock is there to
 	 * show that to ThreadSanitizer, as the order that a grace period gives */
@@ -61,6 +66,7 @@ void rcu_teardown(struct machine *m)
 
 	if (r && r->worker) {
 		qsbr_worker_destroy(r->worker);
+		__tsan_acquire(&r->worker_end);
 		r->worker = NULL;
 	}
 }
@@ -83,14 +89,30 @@ static void ripen(struct rcu_head *head)
 	vcpu_raise(owner, PENDING_RCU);
 }
 
+/* Turns round a list that was built by pushing. */
+static struct rcu_head *oldest_first(struct rcu_head *list)
+{
+	struct rcu_head *in_order = NULL, *next;
+
+	for (; list; list = next) {
+		next = list->next;
+		list->next = in_order;
+		in_order = list;
+	}
+	return in_order;
+}
+
 static void qsbr_ripe(struct qsbr_head *q)
 {
 	struct rcu_head *head = container_of(q, struct rcu_head, liburcu);
+	struct rcu_state *r;
 
 	__tsan_acquire(head);
+	r = head->owner->machine->smp->rcu;
 	/* Everything readers did before their quiescent states comes before the callback. */
-	__tsan_acquire(&head->owner->machine->smp->rcu->grace);
+	__tsan_acquire(&r->grace);
 	ripen(head);
+	__tsan_release(&r->worker_end);
 }
 
 /* explore: starts a grace period for what has been queued, if none is running. */
@@ -131,7 +153,7 @@ static void explore_quiescent(struct vcpu *v, struct rcu_state *r)
 	explore_lock(r);
 	/* A grace period that starts here finds this vCPU quiescent, too. */
 	while (r->running && !(r->waiting_for &= ~(1ULL << v->id))) {
-		list = r->running;
+		list = oldest_first(r->running);
 		init_once(r->running, NULL);
 		for (; list; list = next) {
 			next = list->next;
@@ -146,6 +168,7 @@ void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head))
 {
 	struct vcpu *v = this_vcpu();
 	struct rcu_state *r = v->machine->smp->rcu;
+	struct rcu_ripe *own = &r->ripe[v->id];
 
 	count_vm_event(VMSTAT_nr_rcu_callbacks);
 	if (planted(KNOB_RCU_NO_GRACE)) {
@@ -155,6 +178,7 @@ void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head))
 	head->func = func;
 	head->owner = v;
 	__atomic_fetch_add(&r->pending, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&own->queued, own->queued + 1, __ATOMIC_RELAXED);
 	if (v->explorer) {
 		explore_lock(r);
 		head->next = r->next;
@@ -191,21 +215,18 @@ void run_softirq_slow(void)
 	struct vcpu *v = this_vcpu();
 	struct machine *m = v->machine;
 	struct rcu_state *r = m->smp->rcu;
-	struct rcu_head *list, *in_order = NULL, *next;
+	struct rcu_ripe *own = &r->ripe[v->id];
+	struct rcu_head *list, *next;
 	u64 nr = 0;
 
 	preempt_disable();
 	v->softirq = 0;
-	list = __atomic_exchange_n(&r->ripe[v->id].list, NULL, __ATOMIC_ACQUIRE);
+	list = oldest_first(__atomic_exchange_n(&own->list, NULL, __ATOMIC_ACQUIRE));
 	for (; list; list = next) {
 		next = list->next;
-		list->next = in_order;
-		in_order = list;
-	}
-	for (; in_order; in_order = next) {
-		next = in_order->next;
-		in_order->func(in_order);
+		list->func(list);
 		nr++;
+		smp_store_release(&own->ran, own->ran + 1);
 	}
 	if (nr && !__atomic_sub_fetch(&r->pending, nr, __ATOMIC_ACQ_REL) &&
 	    READ_ONCE(m->smp->finish)) {
@@ -237,10 +258,16 @@ void synchronize_rcu(void)
 
 void rcu_barrier(void)
 {
-	struct rcu_state *r = this_vcpu()->machine->smp->rcu;
+	struct machine *m = this_vcpu()->machine;
+	struct rcu_ripe *ripe = m->smp->rcu->ripe;
 
-	while (__atomic_load_n(&r->pending, __ATOMIC_ACQUIRE))
-		synchronize_rcu();
+	/* What is queued while we wait does not concern us: else we might never return. */
+	for (u32 i = 0; i < m->nr_vcpus; i++) {
+		u64 queued = READ_ONCE(ripe[i].queued);
+
+		while (smp_load_acquire(&ripe[i].ran) < queued)
+			synchronize_rcu();
+	}
 }
 
 void rcu_vcpu_online(struct vcpu *v)

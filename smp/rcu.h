@@ -8,8 +8,9 @@
  * queued them. Under the explorer the machine keeps the grace periods itself, from the same
  * quiescent states, so that a run is repeatable.
  *
- * Callbacks run on the vCPU that queued them, in process context with preemption off, when that
- * vCPU goes idle, switches tasks or returns to user mode (run_softirq()).
+ * Callbacks run on the vCPU that queued them, in the order in which it queued them, in process
+ * context with preemption off, when that vCPU goes idle, switches tasks or returns to user mode
+ * (run_softirq()).
  *
  * The happens-before edges that liburcu's code cannot show to ThreadSanitizer (0.13.2 has no
  * annotations) are made here with atomics and annotations, and nowhere else.
@@ -62,7 +63,8 @@ void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head));
 /* Sleeps through a grace period. */
 void synchronize_rcu(void);
 
-/* Waits until all callbacks queued so far by anybody have run. Sleeps. */
+/* Waits until all callbacks queued so far by anybody have run. Sleeps. Callbacks that are queued
+ * meanwhile are not waited for. */
 void rcu_barrier(void);
 
 /* Announces a quiescent state of the current vCPU. */

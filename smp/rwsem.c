@@ -43,13 +43,14 @@ static __always_inline_fn u32 *own_slot(struct rw_semaphore *s)
 	return &s->slots[smp_processor_id() & s->slot_mask].readers;
 }
 
-/* Readers inside; only meaningful for zero, and with slow set. Slots wrap, their sum does not. */
+/* Readers inside; only meaningful for zero, and with slow set. Slots wrap, their sum does not.
+ * Acquire (C): the writer comes after everything that the readers who have left did. */
 static u32 readers_inside(struct rw_semaphore *s)
 {
 	u32 sum = 0;
 
 	for (u32 i = 0; i <= s->slot_mask; i++)
-		sum += atomic_read(&s->slots[i].readers);
+		sum += smp_load_acquire(&s->slots[i].readers);
 	return sum;
 }
 
@@ -77,7 +78,7 @@ static void grant_waiters(struct rw_semaphore *s)
 		put_task_struct(task);
 	}
 	if (!s->writer && cds_list_empty(&s->waiters))
-		WRITE_ONCE(s->slow, 0);
+		smp_store_release(&s->slow, 0); /* (D) */
 }
 
 static void wait_for_grant(struct rw_semaphore *s, struct rwsem_waiter *w)
@@ -118,7 +119,7 @@ void down_read(struct rw_semaphore *s)
 	/* On one vCPU from here: down_read_slow takes back what was counted here. */
 	preempt_disable();
 	atomic_inc(own_slot(s)); /* (A) */
-	if (likely(!READ_ONCE(s->slow))) {
+	if (likely(!smp_load_acquire(&s->slow))) { /* (D) */
 		preempt_enable();
 		return;
 	}
@@ -132,7 +133,7 @@ bool down_read_trylock(struct rw_semaphore *s)
 
 	preempt_disable();
 	atomic_inc(own_slot(s)); /* (A) */
-	got = !READ_ONCE(s->slow);
+	got = !smp_load_acquire(&s->slow); /* (D) */
 	if (got) {
 		lockdep_acquire_try((enum lock_class)s->class);
 		preempt_enable();
@@ -216,5 +217,5 @@ bool rwsem_is_locked(const struct rw_semaphore *s)
 
 	for (u32 i = 0; i <= s->slot_mask; i++)
 		sum += oracle_read(s->slots[i].readers);
-	return sum || s->writer;
+	return sum || oracle_read(s->writer);
 }

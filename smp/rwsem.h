@@ -13,7 +13,10 @@
  *   (B) writer: set slow (xchg) ... sum up the slots
  * Either the reader sees slow set and goes to the queue, or the writer sees its count and waits.
  *   (C) reader leaving: count down (locked) ... read slow	pairs with (B)
- * Either the reader sees slow and wakes the writer, or the writer's sum is without it.
+ * Either the reader sees slow and wakes the writer, or the writer's sum is without it. The sum is
+ * read with acquire: the writer comes after what the readers it no longer counts have done.
+ *   (D) writer leaving: clear slow (release)		pairs with the reader's load of slow (acquire)
+ * A reader that finds slow clear takes no lock: this alone shows it what the last writer wrote.
  *
  * slow is set while a writer holds the lock or anybody waits, and changes under lock only.
  */

@@ -47,6 +47,10 @@ static void finish_task_switch(void)
 	struct mm_struct *mm = rq->prev_mm;
 	struct task_struct *dead = rq->prev_task;
 
+	/* Nobody can be chosen in between: a machine that is stopped finds every stack that was not
+	 * given back here through all_tasks (smp_teardown). */
+	if (dead)
+		fiber_release(&dead->own_fiber, m->stacks);
 	rq->prev_mm = NULL;
 	rq->prev_task = NULL;
 	spin_unlock_no_resched(&rq->lock, LOCK_CLASS_rq_lock, MMT_SITE(ACCESS_UNLOCK));
@@ -54,7 +58,9 @@ static void finish_task_switch(void)
 	if (mm)
 		m->smp->ops.finish_switch_mm(mm);
 	if (dead) {
-		fiber_release(&dead->own_fiber, m->stacks);
+		spin_lock(&m->smp->tasklist_lock);
+		cds_list_del(&dead->all_node);
+		spin_unlock(&m->smp->tasklist_lock);
 		put_task_struct(dead);
 		if (atomic_dec_and_test(&m->smp->nr_tasks)) {
 			WRITE_ONCE(m->smp->finish, true);
@@ -89,27 +95,52 @@ static void context_switch(struct vcpu *v, struct task_struct *prev, struct task
 	finish_task_switch();
 }
 
-static void __schedule(bool preempted)
+enum switch_reason {
+	SWITCH_CALLED,	  /* schedule(): goes on if it is TASK_RUNNING, else sleeps */
+	SWITCH_PREEMPTED, /* goes on, whatever its state says: it is about to look for itself */
+	SWITCH_DEAD,
+};
+
+/* Tasks wait here while other vCPUs may be idle: an idle one that is told so comes and takes one
+ * (idle_loop). As the kernel's tick kicks an idle CPU to balance. */
+static void kick_idle(struct machine *m)
+{
+	for (u32 w = 0; w < (m->nr_vcpus + 63) / 64; w++) {
+		u64 set = oracle_read(m->smp->idle_mask[w]);
+
+		if (set) {
+			smp_send_reschedule(w * 64 + (u32)__builtin_ctzll(set));
+			return;
+		}
+	}
+}
+
+static void __schedule(enum switch_reason why)
 {
 	struct vcpu *v = this_vcpu();
 	struct machine *m = v->machine;
 	struct rq *rq = v->rq;
 	struct task_struct *prev = v->current_task, *next;
 
-	if (unlikely(v->irqs_off || v->in_interrupt || v->rcu_nesting ||
+	if (unlikely(v->irqs_off || v->in_interrupt || v->rcu_nesting || v->oracle_depth ||
 		     v->preempt_count != 1u + task_is_idle(prev)))
 		VIOLATION(&inv_sched,
-			  "pid %u: preempt_count %u, interrupts %s, in_interrupt %u, RCU %u",
+			  "pid %u: preempt_count %u, interrupts %s, in_interrupt %u, RCU %u, "
+			  "oracle %u",
 			  prev->pid, v->preempt_count - 1, v->irqs_off ? "off" : "on",
-			  v->in_interrupt, v->rcu_nesting);
+			  v->in_interrupt, v->rcu_nesting, v->oracle_depth);
 	vcpu_progress();
 	run_softirq();
 	local_irq_disable();
 	spin_lock(&rq->lock);
 	v->need_resched = 0;
 	rcu_note_quiescent();
+	/* Under the lock, so that a waker that looked at the state before it died has written
+	 * TASK_RUNNING by now, and does not bring it back. */
+	if (why == SWITCH_DEAD)
+		WRITE_ONCE(prev->state, TASK_DEAD);
 	if (!task_is_idle(prev)) {
-		if (preempted || READ_ONCE(prev->state) == TASK_RUNNING)
+		if (why == SWITCH_PREEMPTED || READ_ONCE(prev->state) == TASK_RUNNING)
 			enqueue(m, v->id, prev);
 		else
 			prev->on_rq = 0;
@@ -120,6 +151,8 @@ static void __schedule(bool preempted)
 		next = cds_list_first_entry(&rq->queue, struct task_struct, run_node);
 		dequeue(m, v->id, next);
 	}
+	if (rq->nr_queued)
+		kick_idle(m);
 	if (next != prev) {
 		context_switch(v, prev, next);
 		return;
@@ -131,7 +164,7 @@ static void __schedule(bool preempted)
 void schedule(void)
 {
 	preempt_disable();
-	__schedule(false);
+	__schedule(SWITCH_CALLED);
 	preempt_enable_no_resched();
 }
 
@@ -142,7 +175,7 @@ static void preempt_schedule(struct vcpu *v)
 	event_record(&ev_preempt, v->current_task->pid, 0);
 	count_vm_event(VMSTAT_nr_preemptions);
 	preempt_disable();
-	__schedule(true);
+	__schedule(SWITCH_PREEMPTED);
 	preempt_enable_no_resched();
 }
 
@@ -186,7 +219,7 @@ u32 sched_pick_cpu(struct machine *m, const u64 *allowed)
 	if (v) {
 		u32 cpu = select_cpu(m, allowed, v->id);
 
-		if (cpu != v->id || !rq_of(m, cpu)->nr_queued)
+		if (cpu != v->id || !READ_ONCE(rq_of(m, cpu)->nr_queued))
 			return cpu;
 	}
 	/* The less loaded of two at random (power of two choices). */
@@ -197,17 +230,24 @@ u32 sched_pick_cpu(struct machine *m, const u64 *allowed)
 	return cpu_allowed(allowed, a) ? a : select_cpu(m, allowed, a);
 }
 
-/* Queues @t, which nobody else can queue now, on @cpu. */
-static void activate_task(struct machine *m, struct task_struct *t, u32 cpu)
+/* Moves @t, which is neither running nor queued, to @cpu. Under the lock of the run queue that it
+ * leaves: who has that lock and saw @t belong to it may rely on that (task_rq_lock). */
+static void set_task_cpu(struct task_struct *t, u32 cpu)
 {
+	if (t->cpu == cpu)
+		return;
+	WRITE_ONCE(t->cpu, cpu);
+	count_vm_event(VMSTAT_nr_migrations);
+}
+
+/* Queues @t, which nobody else can queue now, on its vCPU. */
+static void activate_task(struct machine *m, struct task_struct *t)
+{
+	u32 cpu = t->cpu;
 	struct rq *rq = rq_of(m, cpu);
 	u32 flags = spin_lock_irqsave(&rq->lock);
 	bool idle = rq->curr == rq->idle;
 
-	if (t->cpu != cpu) {
-		WRITE_ONCE(t->cpu, cpu);
-		count_vm_event(VMSTAT_nr_migrations);
-	}
 	t->on_rq = 1;
 	enqueue(m, cpu, t);
 	spin_unlock_irqrestore(&rq->lock, flags);
@@ -243,12 +283,14 @@ bool wake_up_process(struct task_struct *t)
 		return false;
 	}
 	WRITE_ONCE(t->state, TASK_RUNNING);
+	/* It had not got as far as schedule(): it just goes on. Otherwise it is switched out (we
+	 * have its lock), and nobody but us can queue it: its state is TASK_RUNNING already. */
+	if (!queued)
+		set_task_cpu(t, select_cpu(m, t->cpus_allowed, t->cpu));
 	spin_unlock_irqrestore(&rq->lock, flags);
 	count_vm_event(VMSTAT_nr_wakeups);
-	/* It had not got as far as schedule(): it just goes on. Otherwise it is switched out (we had
-	 * its lock), and nobody but us can queue it: its state is TASK_RUNNING already. */
 	if (!queued)
-		activate_task(m, t, select_cpu(m, t->cpus_allowed, t->cpu));
+		activate_task(m, t);
 	return true;
 }
 
@@ -257,7 +299,7 @@ void wake_up_new_task(struct task_struct *t)
 	struct vcpu *v = this_vcpu();
 
 	if (v) {
-		activate_task(v->machine, t, t->cpu);
+		activate_task(v->machine, t);
 	} else {
 		/* Set-up: nothing runs yet. */
 		t->on_rq = 1;
@@ -283,15 +325,14 @@ static bool steal_task(struct vcpu *v)
 		cds_list_for_each_entry(t, &rq->queue, run_node) {
 			if (cpu_allowed(t->cpus_allowed, v->id)) {
 				dequeue(m, cpu, t);
-				WRITE_ONCE(t->cpu, v->id);
+				set_task_cpu(t, v->id);
 				found = true;
 				break;
 			}
 		}
 		spin_unlock_irqrestore(&rq->lock, flags);
 		if (found) {
-			count_vm_event(VMSTAT_nr_migrations);
-			activate_task(m, t, v->id);
+			activate_task(m, t);
 			return true;
 		}
 	}
@@ -336,17 +377,10 @@ static void task_main(void *arg)
 
 void do_task_dead(void)
 {
-	struct task_struct *t = current;
-	struct machine *m = this_vcpu()->machine;
-
 	lockdep_check_none_held(__func__);
-	event_record(&ev_dead, t->pid, 0);
-	spin_lock(&m->smp->tasklist_lock);
-	cds_list_del(&t->all_node);
-	spin_unlock(&m->smp->tasklist_lock);
+	event_record(&ev_dead, current->pid, 0);
 	preempt_disable();
-	WRITE_ONCE(t->state, TASK_DEAD);
-	__schedule(false);
+	__schedule(SWITCH_DEAD);
 	__builtin_unreachable();
 }
 
@@ -477,6 +511,7 @@ int smp_setup(struct machine *m, const struct sched_ops *ops)
 	if (!smp)
 		return -ENOMEM;
 	m->smp = smp;
+	CDS_INIT_LIST_HEAD(&smp->all_tasks);
 	smp->ops = *ops;
 	smp->rqs = arena_alloc(&m->arena, n * sizeof(*smp->rqs), CACHE_LINE);
 	smp->csds = arena_alloc(&m->arena, n * n * sizeof(*smp->csds), CACHE_LINE);
@@ -487,7 +522,6 @@ int smp_setup(struct machine *m, const struct sched_ops *ops)
 	if (!smp->rqs || !smp->csds || !smp->idle_mask || !smp->task_cache || !m->lockdep)
 		return -ENOMEM;
 	spin_lock_init(&smp->tasklist_lock, LOCK_CLASS_task_list);
-	CDS_INIT_LIST_HEAD(&smp->all_tasks);
 	for (u32 i = 0; i < m->nr_vcpus; i++) {
 		m->vcpus[i].counters =
 			arena_alloc(&m->arena, NR_VMSTAT_ITEMS * sizeof(u64), CACHE_LINE);
@@ -506,11 +540,4 @@ void smp_teardown(struct machine *m)
 	rcu_teardown(m);
 	cds_list_for_each_entry(t, &m->smp->all_tasks, all_node)
 		fiber_release(&t->own_fiber, m->stacks);
-	for (u32 i = 0; i < m->nr_vcpus; i++) {
-		/* A task that died while the machine was being stopped. */
-		struct task_struct *dead = rq_of(m, i)->prev_task;
-
-		if (dead)
-			fiber_release(&dead->own_fiber, m->stacks);
-	}
 }

@@ -104,7 +104,10 @@ static void complete_with(struct completion *c, bool all)
 	struct wait_queue_entry *e;
 	u32 flags = spin_lock_irqsave(&c->wait.lock);
 
-	c->done = all ? ~0u : c->done + 1;
+	if (all)
+		c->done = ~0u;
+	else if (c->done != ~0u)
+		c->done++;
 	cds_list_for_each_entry(e, &c->wait.waiters, node) {
 		if (wake_up_process(e->task) && !all)
 			break;

@@ -17,7 +17,7 @@ struct wait_queue_head {
 
 struct wait_queue_entry {
 	struct task_struct *task;
-	struct cds_list_head node; /* empty when not queued */
+	struct cds_list_head node; /* queued while task is set */
 };
 
 void init_waitqueue_head(struct wait_queue_head *q);
@@ -54,6 +54,7 @@ bool completion_done(struct completion *c);
 
 /* Lets one waiter through, now or later. After it the completion may be gone. */
 void complete(struct completion *c);
+/* Lets everybody through from now on. */
 void complete_all(struct completion *c);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "stress/bench_cacheline.h"
 
+#include <stdatomic.h>
 #include <sched.h>
 #include <stdalign.h>
 #include <stdlib.h>

@@ -4,6 +4,7 @@
 #endif
 #include "stress/bench_cpus.h"
 
+#include <stdatomic.h>
 #include <errno.h>
 #include <linux/futex.h>
 #include <sched.h>

@@ -20,7 +20,6 @@
 #define STRESS_BENCH_CPUS_H
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

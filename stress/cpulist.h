@@ -8,8 +8,11 @@
 
 #include "stress/job.h"
 
-/* Room for any list: at most every other CPU stands alone, five bytes each with the comma. */
-#define CPULIST_TEXT_SIZE (JOB_CPUS_MAX / 2 * 5 + 1)
+/*
+ * Room for any list. The longest has pairs with one CPU missing between them: up to ten bytes
+ * ("1021-1022,") for every three CPUs.
+ */
+#define CPULIST_TEXT_SIZE ((JOB_CPUS_MAX / 3 + 1) * 10 + 1)
 
 /* Reads all of @text. Returns NULL, or what is wrong as the predicate of a sentence. */
 const char *cpulist_parse(const char *text, struct cpu_list *list);

@@ -123,23 +123,25 @@ static void check_exact(const struct region *r, u32 page, u64 value)
 {
 	struct shadow_page *s = &r->shadow[page];
 
-	if (likely(value == s->last) || (!value && (s->zaps || s->zeroed))) {
-		/* With no zap under way, what was seen now is what must be seen from now on. */
-		if (s->zeroed && !s->zaps) {
-			s->last = value;
-			s->zeroed = false;
-		}
+	if (likely(value == s->last))
+		return;
+	/* Until the flush of a zap a CPU may see the old page while another one writes a new one. */
+	if (s->zaps)
+		return;
+	if (s->unsure) {
+		/* What was seen now is what must be seen from now on. */
+		s->last = value;
+		s->unsure = false;
 		return;
 	}
-	if (!s->last && !s->zeroed)
+	if (!s->last)
 		VIOLATION(&inv_stale_data,
 			  "pid %u reads %#llx at %#llx, which nobody has written since it was zapped",
 			  current->pid, (unsigned long long)value,
 			  (unsigned long long)address_of(r, page));
-	VIOLATION(&inv_lost_write, "pid %u reads %#llx at %#llx; the last write was %#llx%s",
+	VIOLATION(&inv_lost_write, "pid %u reads %#llx at %#llx; the last write was %#llx",
 		  current->pid, (unsigned long long)value,
-		  (unsigned long long)address_of(r, page), (unsigned long long)s->last,
-		  s->zaps || s->zeroed ? " (or zero)" : "");
+		  (unsigned long long)address_of(r, page), (unsigned long long)s->last);
 }
 
 int region_read(struct user_task *u, struct region *r, u32 page)
@@ -174,8 +176,8 @@ int region_write(struct user_task *u, struct region *r, u32 page)
 
 		s->last = value;
 		s->writes++;
-		/* A zap that is under way may still take it. */
-		s->zeroed = s->zaps != 0;
+		/* A zap that is under way may take it; or has taken the page that it went to. */
+		s->unsure = s->zaps != 0;
 	}
 	return 0;
 }
@@ -201,14 +203,12 @@ void region_zap_end(struct region *r, u32 page, u32 nr, const u32 *writes)
 		struct shadow_page *s = &r->shadow[page + i];
 
 		s->zaps--;
-		if (!writes) {
-			s->zeroed = true;
-		} else if (s->writes == writes[i]) {
+		if (writes && s->writes == writes[i]) {
 			/* Nobody wrote since it began: zero it is. */
 			s->last = 0;
-			s->zeroed = false;
+			s->unsure = false;
 		} else {
-			s->zeroed = true;
+			s->unsure = true;
 		}
 	}
 }

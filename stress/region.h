@@ -9,8 +9,10 @@
  *
  * Where the contents can be known exactly the shadow says what the last write was. That is so for a
  * region that one task uses alone (under both executors), and for every region under the explorer,
- * where an access and the update of its shadow are one step. Then a read must see the last write; or
- * zero, if a zap of the page has begun since; and after a zap with no write since, zero. Each page
+ * where an access and the update of its shadow are one step. Then a read must see the last write, and
+ * after a zap with no write since, zero. While a zap is under way the contents are open (a CPU that
+ * has not been flushed yet sees the old page, another one may write a new one), and after a zap with
+ * a write in its time until the next read shows them. Each page
  * uses one word of its frame.
  *
  * A shadow belongs to its region's users as above and needs no lock.
@@ -40,7 +42,7 @@ struct shadow_page {
 	u64 last;    /* the last value written; 0: none, or zapped since */
 	u32 writes;  /* so far */
 	u16 zaps;    /* under way */
-	bool zeroed; /* a zap has ended during or before which the last write may have landed */
+	bool unsure; /* the last write may have gone to a page that has been zapped since */
 };
 
 struct region {

@@ -73,7 +73,7 @@ static void configure(struct world *w)
 	w->mm_options = (struct mm_options){
 		.nr_pages = c->pages,
 		.geometry = tlb_geometry_find(c->tlb),
-		.policy = tlb_policy_find(c->policy),
+		.policy = c->policy[0] ? tlb_policy_find(c->policy) : NULL,
 		.table_free_rcu = c->table_free == TABLE_FREE_RCU,
 		.gather_batches = ~0u,
 	};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A small machine with one address space that its tasks share, for tests of VMAs and of the system
- * calls that change them. The tasks are kernel threads that adopt the mm (use_mm), so that neither exec
- * nor fork is needed.
+ * calls that change them. The tasks begin as kernel threads that adopt the mm (use_mm) and become
+ * its users, so that neither exec nor fork is needed.
  *
  * Code that runs on a vCPU checks with EXPECT(): a failure stops the machine as a violation, which
  * run_space()'s caller then sees.
@@ -18,11 +18,11 @@
 
 #include "engine/executor.h"
 #include "engine/strategy.h"
+#include "mm/audit.h"
 #include "mm/device.h"
 #include "mm/file.h"
 #include "mm/knobs.h"
 #include "mm/lru.h"
-#include "mm/memcg.h"
 #include "mm/memory.h"
 #include "mm/mm.h"
 #include "mm/mm_machine.h"
@@ -33,6 +33,7 @@
 #include "mm/vma.h"
 #include "smp/sched.h"
 #include "smp/vmstat.h"
+#include "smp/wait.h"
 
 #define SPACE_TASKS_MAX 8
 #define SPACE_ARENA_BYTES (1ULL << 30)
@@ -56,22 +57,22 @@
 
 struct space_test {
 	u32 nr_vcpus, nr_tasks;
-	u64 nr_pages;	    /* 0: 1024 */
-	u32 knob;	    /* with knob_on */
+	u64 nr_pages; /* 0: 1024 */
+	u32 knob;     /* with knob_on */
 	bool knob_on;
 	enum executor executor;
 	u64 seed;
-	void (*body)(void *space);  /* each task; space->task_nr() tells which */
-	void (*after)(void *space); /* the last one, when the mm is gone; may be NULL */
+	void (*body)(void *space); /* each task; space_task() tells which it is */
 };
 
 struct space {
 	struct machine *m;
 	struct mm_struct *mm;
 	struct inode *inode;
-	u32 next_task; /* atomic: numbers for the tasks */
-	u32 left;      /* atomic: tasks that have not ended */
+	u32 next_task;		 /* atomic: numbers for the tasks */
+	struct completion ended; /* once a task */
 	u64 free_before;
+	bool audited;
 	const struct space_test *test;
 	u64 shared[8]; /* atomic; the test's own */
 };
@@ -83,13 +84,31 @@ static inline u32 space_task(const struct space *s)
 	return (u32)(unsigned long)current->user;
 }
 
-/* Everything that a quiet machine can be asked about, on a vCPU. */
+/* While no other task is in a system call or an access. */
 static inline void space_audit(struct machine *m)
 {
+	oracle_enter();
 	vma_audit_all(m);
-	lru_audit(m);
-	memcg_audit(m);
-	page_alloc_audit(m);
+	mm_audit(m);
+	oracle_exit();
+}
+
+/* The last task: looks at what is left when the others have gone. */
+static inline void space_auditor(void *arg)
+{
+	struct space *s = arg;
+
+	for (u32 i = 0; i < s->test->nr_tasks; i++)
+		wait_for_completion(&s->ended);
+	while (atomic_read(&s->m->smp->nr_tasks) > 1)
+		synchronize_rcu();
+	rcu_barrier();
+	space_audit(s->m);
+	files_drop_all(s->m);
+	oracle_enter();
+	mm_audit_leaks(s->m, s->free_before);
+	oracle_exit();
+	s->audited = true;
 }
 
 static inline void space_task_main(void *arg)
@@ -98,12 +117,12 @@ static inline void space_task_main(void *arg)
 
 	current->user = (void *)(unsigned long)(atomic_inc_return(&s->next_task) - 1);
 	use_mm(s->mm);
+	/* As exec: a user has mm_users, not a reference of its own on the structure. */
+	current->flags &= ~PF_KTHREAD;
+	mmdrop(s->mm);
 	s->test->body(s);
-	sync_mm_rss(s->mm);
-	unuse_mm(s->mm);
-	mmput(s->mm);
-	if (atomic_dec_and_test(&s->left) && s->test->after)
-		s->test->after(s);
+	exit_mm(current);
+	complete(&s->ended);
 }
 
 static inline enum machine_end run_space_machine(struct space *s, const struct space_test *test)
@@ -133,7 +152,7 @@ static inline enum machine_end run_space_machine(struct space *s, const struct s
 	s->test = test;
 	s->inode = inode_create(s->m, "data", FILE_PAGES);
 	cr_assert(s->inode);
-	s->left = test->nr_tasks;
+	init_completion(&s->ended);
 	s->free_before = nr_free_pages(s->m);
 	vcpu_set_current(&s->m->vcpus[0]);
 	s->mm = mm_alloc();
@@ -142,13 +161,13 @@ static inline enum machine_end run_space_machine(struct space *s, const struct s
 	s->mm->owner = NULL;
 	s->mm->mm_users = test->nr_tasks;
 	for (u32 i = 0; i < test->nr_tasks; i++) {
-		struct task_struct *t = task_create(s->m, "space", PF_KTHREAD,
-						    i % test->nr_vcpus, space_task_main, s);
+		struct task_struct *t = task_create(s->m, "space", PF_KTHREAD, i % test->nr_vcpus,
+						    space_task_main, s);
 
 		cr_assert(t);
-		/* Borrowed like an idle task's, until it adopts the mm. */
 		wake_up_new_task(t);
 	}
+	wake_up_new_task(task_create(s->m, "auditor", PF_KTHREAD, 0, space_auditor, s));
 	if (test->executor == EXECUTOR_EXPLORE)
 		strategy = strategy_random_create();
 	end = machine_run(s->m, test->executor, strategy);
@@ -162,32 +181,13 @@ static inline enum machine_end run_space(const struct space_test *test, struct v
 	struct space s = {0};
 	enum machine_end end = run_space_machine(&s, test);
 	struct machine *m = s.m;
-	u64 borrowed;
 
 	if (seen)
 		*seen = m->violations.first;
 	else if (m->violations.ready)
 		violation_print(stderr, m, 40);
-	if (end == MACHINE_FINISHED) {
-		vcpu_set_current(&m->vcpus[0]);
-		files_drop_all(m);
-		for (u32 i = 0; i < m->nr_vcpus; i++) {
-			vcpu_set_current(&m->vcpus[i]);
-			lru_add_drain();
-		}
-		vcpu_set_current(NULL);
-		vma_audit_all(m);
-		cr_expect_eq(m->mm->committed_pages, 0);
-		/* Idle tasks may still borrow the mm: its page directory is there then. */
-		borrowed = (u64)kmem_cache_in_use(m->mm->mm_cache) - 1;
-		cr_expect_eq(nr_free_pages(m) + borrowed, s.free_before,
-			     "%llu pages free, %llu before, %llu borrowed page directories",
-			     (unsigned long long)nr_free_pages(m),
-			     (unsigned long long)s.free_before, (unsigned long long)borrowed);
-		cr_expect_eq(kmem_cache_in_use(m->mm->vma_cache), 0);
-		cr_expect_eq(kmem_cache_in_use(m->mm->anon_vma_cache), 0);
-		cr_expect_eq(kmem_cache_in_use(m->mm->avc_cache), 0);
-	}
+	if (end == MACHINE_FINISHED)
+		cr_expect(s.audited);
 	smp_teardown(m);
 	machine_destroy(m);
 	return end;
@@ -217,8 +217,8 @@ static inline void run_together(u32 nr_vcpus, u32 nr_tasks, u32 seeds, void (*bo
 	cr_assert_eq(run_space(&test, NULL), MACHINE_FINISHED, "threads");
 }
 
-/* "start-end flags" of each VMA in pages from BASE, for comparing at a glance; those outside are not
- * shown. Flags: r w x s l, p for VM_PFNMAP, f for a file. */
+/* "start-end flags" of each VMA in pages from BASE, for comparing at a glance; those outside are
+ * not shown. Flags: r w x s l, p for VM_PFNMAP, f for a file. */
 static inline const char *space_map(const struct mm_struct *mm, char *buf, size_t size)
 {
 	static const struct {
@@ -239,8 +239,7 @@ static inline const char *space_map(const struct mm_struct *mm, char *buf, size_
 					(unsigned long long)((vma->vm_end - BASE) >> PAGE_SHIFT));
 		for (u32 f = 0; f < ARRAY_SIZE(letters) && len < size; f++) {
 			if (vma->vm_flags & letters[f].flag)
-				len += (size_t)snprintf(buf + len, size - len, "%c",
-							letters[f].c);
+				len += (size_t)snprintf(buf + len, size - len, "%c", letters[f].c);
 		}
 		if (vma->vm_file && len < size)
 			len += (size_t)snprintf(buf + len, size - len, "f");

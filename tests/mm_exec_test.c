@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * exec (seed_path A): what a new image looks like, what is left of the old one, and what happens when
- * it fails at each place where it can.
+ * exec (seed_path A): what a new image looks like, what is left of the old one, and what happens
+ * when it fails at each place where it can.
  */
 #include "mm_life_machine.h"
 
@@ -481,7 +481,8 @@ static u64 seed_that_finds(u32 knob, const char *slug, u32 nr_tasks, void (*entr
 	return found;
 }
 
-/* One kernel thread borrows the mm of a program that has gone; another drops what it has not got. */
+/* One kernel thread borrows the mm of a program that has gone; another drops what it has not got.
+ */
 Test(mm_exec, dropping_the_borrowed_mm_twice_is_found)
 {
 	cr_assert_neq(seed_that_finds(KNOB_EXEC_MM_COUNT_TWICE, "mm-freed-in-use", 3,

@@ -191,6 +191,52 @@ static inline void test_conductor(void *arg)
 	EXPECT(!t->inode->mapping.nr_mappings);
 }
 
+/*
+ * Every second schedule is a uniform random walk; in the others a vCPU goes on with a probability
+ * of 15/16 or 63/64, so that one often gets through a whole system call between two steps of
+ * another.
+ */
+struct test_strategy {
+	struct strategy base;
+	struct strategy *random;
+	struct rng rng;
+	u32 switch_one_in;
+};
+
+#define TEST_STREAM 0x7e57ULL
+
+static inline void test_strategy_begin(struct strategy *s, u64 seed, u32 nr_vcpus)
+{
+	struct test_strategy *t = (struct test_strategy *)s;
+
+	t->switch_one_in = seed % 2 == 0 ? 1 : seed % 4 == 1 ? 16 : 64;
+	random_seed(&t->rng, seed, TEST_STREAM);
+	t->random->ops->begin(t->random, seed, nr_vcpus);
+}
+
+static inline u32 test_strategy_pick(struct strategy *s, const struct decision *d)
+{
+	struct test_strategy *t = (struct test_strategy *)s;
+
+	if (d->runnable & (1ULL << d->last) && random_below(&t->rng, t->switch_one_in))
+		return d->last;
+	return t->random->ops->pick(t->random, d);
+}
+
+static inline u32 test_strategy_choose(struct strategy *s, enum choice kind, u32 cpu, u32 n)
+{
+	struct test_strategy *t = (struct test_strategy *)s;
+
+	return t->random->ops->choose(t->random, kind, cpu, n);
+}
+
+static const struct strategy_ops test_strategy_ops = {
+	.name = "test",
+	.begin = test_strategy_begin,
+	.pick = test_strategy_pick,
+	.choose = test_strategy_choose,
+};
+
 static inline void test_config(struct machine_config *c, const struct scenario *s, u64 seed)
 {
 	*c = (struct machine_config){.nr_vcpus = s->nr_vcpus,
@@ -279,7 +325,7 @@ static inline void run_threads(const struct scenario *s, u32 rounds, const char 
  * @slugs, and none with another violation. Returns the number of schedules until then. */
 static inline u64 run_explore(const struct scenario *s, u64 seeds, const char *const *slugs)
 {
-	struct strategy *random = strategy_random_create();
+	struct test_strategy strategy = {{&test_strategy_ops}, strategy_random_create(), {{0}}, 1};
 	struct machine *m = test_machine(s);
 	struct file_test t;
 	u64 seed;
@@ -295,7 +341,7 @@ static inline u64 run_explore(const struct scenario *s, u64 seeds, const char *c
 			cr_assert_eq(machine_reset(m, &c), 0);
 		}
 		test_populate(&t, m, s);
-		end = machine_run(m, EXECUTOR_EXPLORE, random);
+		end = machine_run(m, EXECUTOR_EXPLORE, &strategy.base);
 		found = test_violation(m);
 		for (u32 i = 0; found && slugs && slugs[i]; i++) {
 			if (!strcmp(slugs[i], found))
@@ -309,7 +355,7 @@ static inline u64 run_explore(const struct scenario *s, u64 seeds, const char *c
 		  (unsigned long long)seeds, slugs ? slugs[0] : "");
 	smp_teardown(m);
 	machine_destroy(m);
-	strategy_destroy(random);
+	strategy_destroy(strategy.random);
 	return seed;
 }
 

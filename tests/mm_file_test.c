@@ -512,6 +512,39 @@ Test(truncate, unmaps_shared_pages_and_private_copies)
 	run_clean(&s, 3 * SEEDS, 10 * ROUNDS);
 }
 
+static void map_private_written(struct file_test *t)
+{
+	write_file(t);
+	map_private(t);
+}
+
+static void copy_page(struct file_test *t)
+{
+	int err = user_write(t->private, 5);
+
+	EXPECT(!err || err == -EIO);
+}
+
+static void shrink_to_nothing(struct file_test *t)
+{
+	EXPECT(!vmtruncate(t->inode, 0));
+}
+
+/* A copy of the page must not be mapped when truncation has already looked for copies; the audit
+ * would find it. */
+Test(truncate, leaves_no_private_copy)
+{
+	const struct scenario s = {
+		.nr_vcpus = 2,
+		.file_pages = 1,
+		.knob = NO_KNOB,
+		.prepare = map_private_written,
+		.workers = {copy_page, shrink_to_nothing},
+	};
+
+	run_clean(&s, 20 * SEEDS, ROUNDS);
+}
+
 static void dirty_and_write(struct file_test *t)
 {
 	for (u64 i = 0; i < t->inode->max_pages; i++)

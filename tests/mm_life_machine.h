@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "engine/strategy.h"
+#include "mm/audit.h"
 #include "mm/file.h"
 #include "mm/knobs.h"
 #include "mm/lru.h"
@@ -46,6 +47,8 @@ struct life {
 	u64 first_free;		 /* pages, before anything ran */
 	u32 nr_first;		 /* tasks of life_task() */
 	struct completion exits; /* of them */
+	struct task_struct *auditor;
+	u64 arena_reserved; /* not 0: what a test has taken away, for the audit */
 	bool audited;
 	void *data; /* the test's own */
 	u32 count;  /* atomic; the test's own */
@@ -95,6 +98,8 @@ static inline void life_setup(struct life *l, const struct life_config *c)
 	};
 	l->nr_first = 0;
 	init_completion(&l->exits);
+	l->auditor = NULL;
+	l->arena_reserved = 0;
 	l->audited = false;
 	l->count = 0;
 }
@@ -139,43 +144,18 @@ static inline struct task_struct *life_task(struct life *l, u32 cpu, void (*entr
 	return t;
 }
 
-/* Pages that have been unmapped and wait only for their vCPU to empty its pagevec. */
-static inline u64 life_pages_in_pagevecs(const struct machine *m)
+static inline s64 life_cache_in_use(const struct machine *m, const char *name)
 {
-	u64 nr = 0;
+	const struct kmem_cache *c = m->caches;
 
-	for (u64 pfn = 0; pfn < m->mm->nr_pages; pfn++) {
-		u32 refs = lru_pagevec_refs(m, pfn);
-
-		nr += refs && oracle_read(m->mm->pages[pfn].refcount) == (s32)refs;
-	}
-	return nr;
+	while (c && strcmp(c->name, name) != 0)
+		c = c->next;
+	EXPECT(c);
+	return kmem_cache_in_use(c);
 }
 
-/* All tasks but this one have ended: of their address spaces only what CPUs still borrow is left.
- */
-static inline void life_check_nothing_left(struct life *l)
-{
-	struct mm_machine *mmm = l->m->mm;
-	struct mm_struct *mm;
-	s64 nr_mms = 0;
-
-	cds_list_for_each_entry(mm, &mmm->mmlist, mmlist) {
-		nr_mms++;
-		EXPECT(mm == mmm->init_mm || (!mm->mm_users && !mm->nr_vmas && !mm->nr_ptes));
-	}
-	EXPECT(nr_mms <= 1 + (s64)l->m->nr_vcpus);
-	EXPECT(kmem_cache_in_use(mmm->mm_cache) == nr_mms);
-	EXPECT(kmem_cache_in_use(mmm->vma_cache) == 0);
-	EXPECT(kmem_cache_in_use(mmm->anon_vma_cache) == 0);
-	EXPECT(kmem_cache_in_use(mmm->avc_cache) == 0);
-	EXPECT(kmem_cache_in_use(l->m->smp->task_cache) == 1);
-	EXPECT(nr_free_pages(l->m) + (u64)nr_mms - 1 + l->prog->mapping.nr_cached +
-		       life_pages_in_pagevecs(l->m) ==
-	       l->first_free);
-}
-
-/* When everybody else has gone the machine is quiet. */
+/* When everybody else has gone the machine is quiet: of their address spaces nothing is left but
+ * the structure and the page directory of those that idle CPUs still borrow. */
 static inline void life_audit(void *arg)
 {
 	struct life *l = arg;
@@ -186,24 +166,39 @@ static inline void life_audit(void *arg)
 	while (atomic_read(&m->smp->nr_tasks) > 1)
 		synchronize_rcu();
 	rcu_barrier();
-	tlb_oracle_audit(m);
-	lru_audit(m);
-	memcg_audit(m);
-	files_audit(m);
-	page_alloc_audit(m);
+	if (l->arena_reserved)
+		m->arena.reserved = l->arena_reserved;
+	oracle_enter();
 	vma_audit_all(m);
-	life_check_nothing_left(l);
+	mm_audit(m);
+	oracle_exit();
+	files_drop_all(m);
+	oracle_enter();
+	mm_audit_leaks(m, l->first_free);
+	EXPECT(life_cache_in_use(m, "task_struct") == 1);
+	EXPECT(life_cache_in_use(m, "file") == 0);
+	EXPECT(life_cache_in_use(m, "vma_array-128") == 0);
+	oracle_exit();
 	l->audited = true;
+}
+
+/* The task that looks at what is left; life_run() makes it if the test has not. */
+static inline void life_auditor(struct life *l)
+{
+	struct task_struct *t = task_create(l->m, "auditor", PF_KTHREAD, 0, life_audit, l);
+
+	cr_assert_not_null(t);
+	l->auditor = t;
+	wake_up_new_task(t);
 }
 
 static inline enum machine_end life_run(struct life *l, enum executor executor)
 {
 	struct strategy *s = executor == EXECUTOR_EXPLORE ? strategy_random_create() : NULL;
-	struct task_struct *auditor = task_create(l->m, "auditor", PF_KTHREAD, 0, life_audit, l);
 	enum machine_end end;
 
-	cr_assert_not_null(auditor);
-	wake_up_new_task(auditor);
+	if (!l->auditor)
+		life_auditor(l);
 	end = machine_run(l->m, executor, s);
 	strategy_destroy(s);
 	return end;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * mmap, munmap, brk, mprotect, mlock, the driver's mappings and user accesses, alone and against each
- * other.
+ * mmap, munmap, brk, mprotect, mlock, the driver's mappings and user accesses, alone and against
+ * each other.
  */
 #include "mm_address_space.h"
 
@@ -233,8 +233,11 @@ static void out_of_memory_body(void *arg)
 
 Test(mmap, running_out_of_memory_is_an_error_and_no_more)
 {
-	struct space_test test = {.nr_vcpus = 1, .nr_tasks = 1, .nr_pages = 64,
-				  .body = out_of_memory_body, .seed = 1};
+	struct space_test test = {.nr_vcpus = 1,
+				  .nr_tasks = 1,
+				  .nr_pages = 64,
+				  .body = out_of_memory_body,
+				  .seed = 1};
 
 	for (u32 i = 0; i < 2; i++) {
 		test.executor = i ? EXECUTOR_THREADS : EXECUTOR_EXPLORE;
@@ -271,15 +274,25 @@ Test(mmap, file_pages_are_shared_private_or_beyond_the_end)
 	run_alone(beyond_end_body);
 }
 
+static void kernel_thread(void *done)
+{
+	u64 value;
+
+	EXPECT_EQ(user_read(PAGE(0), &value), -EFAULT);
+	complete(done);
+}
+
 static void no_mm_body(void *arg)
 {
 	struct space *s = arg;
+	struct completion done;
 	u64 value;
 
-	unuse_mm(s->mm);
-	EXPECT_EQ(user_read(PAGE(0), &value), -EFAULT);
-	use_mm(s->mm);
 	EXPECT_EQ(user_read(TASK_SIZE, &value), -EFAULT);
+	EXPECT_EQ(user_write(~0ULL, 1), -EFAULT);
+	init_completion(&done);
+	wake_up_new_task(task_create(s->m, "kthread", PF_KTHREAD, 0, kernel_thread, &done));
+	wait_for_completion(&done);
 }
 
 Test(mmap, no_address_space_and_no_user_address_fault)
@@ -506,6 +519,80 @@ Test(mmap, device_frames_live_until_the_last_area_closes)
 	run_alone(device_body);
 }
 
+static void device_child(void *arg)
+{
+	u64 addr = ((struct space *)arg)->shared[0], value;
+
+	EXPECT_EQ(user_read(addr + PAGE_SIZE, &value), 0);
+	EXPECT_EQ(value, 7);
+	EXPECT_EQ(sys_munmap(addr, PAGE_SIZE), 0);
+	EXPECT_EQ(user_write(addr + PAGE_SIZE, 8), 0);
+	sys_exit(0);
+}
+
+/* fork and split open more areas on the driver's frames; whoever is last frees them. */
+static void device_fork_body(void *arg)
+{
+	struct space *s = arg;
+	struct device_driver *d = s->m->mm->driver;
+	u64 addr = (u64)sys_mmap_device(3), value;
+
+	s->shared[0] = addr;
+	EXPECT_EQ(user_write(addr + PAGE_SIZE, 7), 0);
+	EXPECT(sys_clone(0, "child", device_child, s, NULL) > 0);
+	if (s->test->seed % 2) {
+		EXPECT(sys_wait(NULL) > 0);
+		EXPECT_EQ(user_read(addr + PAGE_SIZE, &value), 0);
+		EXPECT_EQ(value, 8);
+		EXPECT_EQ(d->nr_frames, 3);
+		EXPECT_EQ(sys_munmap(addr, 3 * PAGE_SIZE), 0);
+	} else {
+		EXPECT_EQ(sys_munmap(addr, 3 * PAGE_SIZE), 0);
+		EXPECT(sys_wait(NULL) > 0);
+	}
+	EXPECT_EQ(d->nr_frames, 0);
+}
+
+Test(mmap, device_frames_are_freed_by_parent_or_child)
+{
+	run_together(2, 1, 60, device_fork_body);
+}
+
+static void locked_child(void *arg)
+{
+	struct space *s = arg;
+
+	/* Locks are not inherited; the pages are shared until somebody writes. */
+	EXPECT_EQ(current->mm->locked_vm, 0);
+	EXPECT_EQ(pages_mlocked(current->mm, 0, 4), 4);
+	EXPECT_EQ(sys_mlock(PAGE(0), 4 * PAGE_SIZE), 0);
+	WRITE_ONCE(s->shared[0], 1);
+	expect_filled(0, 4);
+	EXPECT_EQ(sys_munlock(PAGE(0), 2 * PAGE_SIZE), 0);
+	expect_filled(0, 4);
+	sys_exit(0);
+}
+
+static void locked_fork_body(void *arg)
+{
+	struct space *s = arg;
+
+	map_fixed(0, 4, RW);
+	fill(0, 4);
+	EXPECT_EQ(sys_mlock(PAGE(0), 4 * PAGE_SIZE), 0);
+	EXPECT(sys_clone(0, "child", locked_child, s, NULL) > 0);
+	EXPECT(sys_wait(NULL) > 0);
+	EXPECT_EQ(pages_mlocked(s->mm, 0, 4), 4);
+	expect_filled(0, 4);
+	EXPECT_EQ(sys_munlock(PAGE(0), 4 * PAGE_SIZE), 0);
+	EXPECT_EQ(pages_mlocked(s->mm, 0, 4), 0);
+}
+
+Test(mmap, mlock_is_each_process_s_own)
+{
+	run_together(2, 1, 60, locked_fork_body);
+}
+
 static void device_oom_body(void *arg)
 {
 	struct space *s = arg;
@@ -520,8 +607,8 @@ static void device_oom_body(void *arg)
 
 Test(mmap, device_without_memory_leaves_nothing_behind)
 {
-	struct space_test test = {.nr_vcpus = 1, .nr_tasks = 1, .nr_pages = 64,
-				  .body = device_oom_body};
+	struct space_test test = {
+		.nr_vcpus = 1, .nr_tasks = 1, .nr_pages = 64, .body = device_oom_body};
 
 	test.executor = EXECUTOR_THREADS;
 	cr_assert_eq(run_space(&test, NULL), MACHINE_FINISHED);
@@ -557,7 +644,8 @@ Test(mmap, stack_grows_by_access)
 
 /* --- Against each other ----------------------------------------------------------------------- */
 
-/* Two tasks unmap and map the same pages, two use them: an access works or faults, and nothing else. */
+/* Two tasks unmap and map the same pages, two use them: an access works or faults, and nothing
+ * else. */
 static void map_race_body(void *arg)
 {
 	struct space *s = arg;
@@ -744,8 +832,8 @@ static void no_flush_body(void *arg)
 
 Test(mmap, mprotect_without_flush_is_found)
 {
-	struct space_test test = {.nr_vcpus = 2, .nr_tasks = 2, .body = no_flush_body,
-				  .executor = EXECUTOR_EXPLORE};
+	struct space_test test = {
+		.nr_vcpus = 2, .nr_tasks = 2, .body = no_flush_body, .executor = EXECUTOR_EXPLORE};
 	u32 found = 0;
 
 	for (test.seed = 1; test.seed <= 200; test.seed++) {

@@ -9,8 +9,8 @@
 static struct vm_area_struct *add(struct mm_struct *mm, u64 first, u64 nr, u32 flags,
 				  struct file *file, u64 pgoff)
 {
-	struct vm_area_struct *vma = vma_alloc(mm, PAGE(first), PAGE(first + nr), flags, file,
-					       pgoff);
+	struct vm_area_struct *vma =
+		vma_alloc(mm, PAGE(first), PAGE(first + nr), flags, file, pgoff);
 
 	EXPECT(vma);
 	EXPECT_EQ(insert_vma(mm, vma), 0);

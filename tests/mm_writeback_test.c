@@ -24,7 +24,9 @@ static void write_again_and_again(struct file_test *t)
 	map_shared(t);
 	EXPECT(!user_write(word_at(t->shared, 0, 0), 1));
 	EXPECT(!user_write(word_at(t->shared, 1, 1), 2));
-	EXPECT(!user_read(word_at(t->shared, 2, 1), &value) && !value);
+	/* Not where it makes the page writable, and with that as good as dirty. */
+	if (t->inode->mapping.account_dirty)
+		EXPECT(!user_read(word_at(t->shared, 2, 1), &value) && !value);
 	EXPECT(block(t, 0)->version == 0 && block(t, 0)->words[0] == 0);
 	EXPECT(writeback_range(t->inode, 0, 1) == 1);
 	EXPECT(block(t, 0)->version == 1 && block(t, 0)->words[0] == 1);
@@ -268,41 +270,55 @@ Test(writeback_bugs, mkclean_without_flush)
 	run_explore(&s, BUG_SEEDS, lost);
 }
 
-Test(writeback_bugs, zap_drops_dirty)
-{
-	struct scenario s = storm;
+/*
+ * Each page is written for a short while only: a store that was missed is not covered up by a later
+ * one that makes the page dirty again. All but the first go through the TLB. The others keep to the
+ * page that is being written, or was last.
+ */
+#define ALL_STORED ~0ULL
 
-	s.knob = KNOB_ZAP_DROPS_DIRTY;
-	s.unaccounted = true;
-	run_explore(&s, BUG_SEEDS, lost);
+static void store_each(struct file_test *t)
+{
+	for (u64 i = 0; i < t->inode->max_pages; i++) {
+		u64 value;
+
+		WRITE_ONCE(t->count, i);
+		EXPECT(!user_read(word_at(t->shared, i, 0), &value) && !value);
+		for (u32 w = 0; w < FRAME_WORDS; w++) {
+			EXPECT(!user_write(word_at(t->shared, i, w), i + w + 1));
+			t->written[i][w] = i + w + 1;
+		}
+	}
+	WRITE_ONCE(t->count, ALL_STORED);
 }
 
-Test(writeback_bugs, pte_clear_not_atomic)
+static void write_back_each(struct file_test *t)
 {
-	struct scenario s = storm;
+	u64 i;
 
-	s.knob = KNOB_PTE_CLEAR_NOT_ATOMIC;
-	s.unaccounted = true;
-	run_explore(&s, BUG_SEEDS, lost);
+	while ((i = READ_ONCE(t->count)) != ALL_STORED) {
+		writeback_range(t->inode, i, 1);
+		yield();
+	}
 }
 
-/* No invalidation, which the reference of the gather would stop anyway: the store has to be missed
- * on the disk. */
-static void write_back_only(struct file_test *t)
+static void zap_each(struct file_test *t)
 {
-	for (u32 i = 0; i < 6; i++) {
-		writeback_range(t->inode, 0, ~0ULL);
-		return_to_user();
+	u64 i;
+
+	while ((i = READ_ONCE(t->count)) != ALL_STORED) {
+		EXPECT(!sys_madvise_dontneed(t->shared + i * PAGE_SIZE, PAGE_SIZE));
+		yield();
 	}
 }
 
 static const struct scenario zap_race = {
 	.nr_vcpus = 3,
-	.file_pages = 1,
+	.file_pages = 8,
 	.knob = NO_KNOB,
 	.prepare = map_shared,
 	.finish = all_on_disk,
-	.workers = {store_0, write_back_only, zap},
+	.workers = {store_each, write_back_each, zap_each},
 };
 
 Test(writeback_bugs, zap_dirty_before_flush)
@@ -321,7 +337,29 @@ Test(writeback_bugs, rmap_removed_before_flush)
 	run_explore(&s, BUG_SEEDS, lost);
 }
 
+Test(writeback_bugs, zap_drops_dirty)
+{
+	struct scenario s = zap_race;
+
+	s.knob = KNOB_ZAP_DROPS_DIRTY;
+	s.unaccounted = true;
+	run_explore(&s, BUG_SEEDS, lost);
+}
+
+Test(writeback_bugs, pte_clear_not_atomic)
+{
+	struct scenario s = zap_race;
+
+	s.knob = KNOB_PTE_CLEAR_NOT_ATOMIC;
+	s.unaccounted = true;
+	run_explore(&s, BUG_SEEDS, lost);
+}
+
 Test(writeback_bugs, none_planted)
 {
-	run_clean(&zap_race, BUG_SEEDS, ROUNDS);
+	struct scenario s = zap_race;
+
+	run_clean(&s, BUG_SEEDS, ROUNDS);
+	s.unaccounted = true;
+	run_clean(&s, BUG_SEEDS, ROUNDS);
 }

@@ -18,6 +18,8 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <criterion/criterion.h>
@@ -372,6 +374,56 @@ Test(record, a_stream_that_takes_only_a_part_is_an_error)
 	cr_expect_str_eq(err.line,
 			 "--json: can't write p: Broken pipe; give a path that can be written");
 	close(writer);
+}
+
+static void interrupt(int signal)
+{
+	(void)signal;
+}
+
+/* Reads @length bytes slowly in another process, which ends with 0 where they are @data. */
+static pid_t fork_slow_reader(int reader, const char *data, size_t length)
+{
+	pid_t child = fork();
+
+	cr_assert_geq(child, 0);
+	if (child)
+		return child;
+	usleep(50000); /* meanwhile the pipe is full, and nothing at all gets written */
+	for (size_t i = 0; i < length;) {
+		char content[4096];
+		ssize_t got;
+
+		usleep(1000);
+		got = read(reader, content, sizeof(content));
+		if (got <= 0 || memcmp(content, data + i, (size_t)got) != 0)
+			_exit(1);
+		i += (size_t)got;
+	}
+	_exit(0);
+}
+
+Test(record, a_write_that_is_interrupted_goes_on_where_it_was)
+{
+	static char data[1 << 18];
+	const struct sigaction action = {.sa_handler = interrupt}; /* no SA_RESTART */
+	const struct itimerval every_5_ms = {{0, 5000}, {0, 5000}};
+	const struct itimerval never = {{0, 0}, {0, 0}};
+	int ends[2], status;
+	pid_t child;
+
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (char)(i % 251);
+	cr_assert_eq(pipe(ends), 0);
+	child = fork_slow_reader(ends[0], data, sizeof(data));
+	close(ends[0]); /* a reader that gives up is to be noticed */
+	signal(SIGPIPE, SIG_IGN);
+	cr_assert_eq(sigaction(SIGALRM, &action, NULL), 0);
+	cr_assert_eq(setitimer(ITIMER_REAL, &every_5_ms, NULL), 0);
+	cr_expect_eq(write_all(ends[1], data, sizeof(data)), 0);
+	cr_assert_eq(setitimer(ITIMER_REAL, &never, NULL), 0);
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	cr_expect_eq(status, 0, "the reader saw other bytes");
 }
 
 Test(record, what_cannot_be_written_is_said_before_and_after)

@@ -337,17 +337,22 @@ Test(cpulist, reads_and_writes)
 	cr_expect_str_eq(cpulist_format(&list, text, sizeof(text)), "0-3,8");
 }
 
-Test(cpulist, the_longest_list_fits)
+Test(cpulist, the_longest_lists_fit)
 {
-	struct cpu_list list = {0};
-	struct cpu_list again;
-	char text[CPULIST_TEXT_SIZE];
+	/* Runs of one to five CPUs, with one CPU missing between them. */
+	for (unsigned int run = 1; run <= 5; run++) {
+		struct cpu_list list = {0};
+		struct cpu_list again;
+		char text[CPULIST_TEXT_SIZE];
 
-	for (unsigned int cpu = 1; cpu < JOB_CPUS_MAX; cpu += 2)
-		list.bits[cpu / 64] |= UINT64_C(1) << (cpu % 64);
-	cpulist_format(&list, text, sizeof(text));
-	cr_assert_null(cpulist_parse(text, &again));
-	cr_expect_arr_eq(&again, &list, sizeof(list));
+		for (unsigned int cpu = 0; cpu < JOB_CPUS_MAX; cpu++) {
+			if (cpu % (run + 1))
+				list.bits[cpu / 64] |= UINT64_C(1) << (cpu % 64);
+		}
+		cpulist_format(&list, text, sizeof(text));
+		cr_assert_null(cpulist_parse(text, &again));
+		cr_expect_arr_eq(&again, &list, sizeof(list), "runs of %u", run);
+	}
 }
 
 Test(cpulist, refuses_what_is_no_list)

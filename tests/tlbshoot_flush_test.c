@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Masks, lazy TLB, shootdowns: what is sent and counted, races under both executors, planted bugs. */
+/* Masks, lazy TLB, shootdowns: what is sent and counted, races under both executors, planted bugs.
+ */
 #include "tests/tlbshoot_machine.h"
 #include "tlbshoot/tlb_private.h"
 
@@ -217,6 +218,7 @@ static void switch_with_irqs_on(void *arg)
 	struct test_machine *t = arg;
 
 	switch_mm(&t->mm[0]->context, &t->mm[1]->context);
+	EXPECT(!"reached");
 }
 
 Test(flush, switch_with_interrupts_on_is_refused)
@@ -229,6 +231,7 @@ static void switch_from_another(void *arg)
 	struct test_machine *t = arg;
 
 	activate_mm(&t->mm[1]->context, &t->mm[1]->context);
+	EXPECT(!"reached");
 }
 
 Test(flush, switch_from_what_is_not_active_is_refused)
@@ -240,6 +243,7 @@ static void leave_while_running(void *arg)
 {
 	(void)arg;
 	leave_mm();
+	EXPECT(!"reached");
 }
 
 Test(flush, leaving_a_running_mm_is_refused)
@@ -613,7 +617,7 @@ static void small_storm_tasks(struct test_machine *t)
 	storm_tasks(t, &small_storm);
 }
 
-#define SILENT_SEEDS 1000
+#define SILENT_SEEDS 3000
 
 static void explore_is_silent(const struct tlb_policy *policy)
 {
@@ -647,8 +651,7 @@ static void threads_are_silent(const struct tlb_policy *policy, const char *geom
 	test_create(&t, &c);
 	storm_tasks(&t, &big_storm);
 	machine_run(t.m, EXECUTOR_THREADS, NULL);
-	cr_assert_null(found_violation(&t), "%s: %s", policy->name,
-		       t.m->violations.first.message);
+	cr_assert_null(found_violation(&t), "%s: %s", policy->name, t.m->violations.first.message);
 	tlb_oracle_audit(t.m);
 	cr_assert_null(found_violation(&t), "audit: %s", t.m->violations.first.message);
 	/* Something did happen. */
@@ -752,7 +755,8 @@ static void is_found(u32 knob)
 	slug = explore_seeds(c, small_storm_tasks, PLANTED_SEEDS, &found);
 	cr_assert_not_null(slug, "not found within %u seeds", PLANTED_SEEDS);
 	cr_log_info("seed %llu: %s: %s", (unsigned long long)found.seed, slug, found.message);
-	/* What the CPU does with it is the oracle's business here, never a consequence elsewhere. */
+	/* What the CPU does with it is the oracle's business here, never a consequence elsewhere.
+	 */
 	cr_assert(strstr(slug, "tlb") || strstr(slug, "mask"), "found as %s: %s", slug,
 		  found.message);
 }

@@ -38,7 +38,12 @@
 #define USER_RO (PTE_PRESENT | PTE_USER | PTE_ACCESSED)
 #define USER_RW (USER_RO | PTE_RW)
 
-#define EXPECT(cond) BUG_ON(!(cond), "line %d: expected %s", __LINE__, #cond)
+INVARIANT(inv_expected, "test-expectation", "what the test expects holds");
+#define EXPECT(cond)                                                                               \
+	do {                                                                                       \
+		if (!(cond))                                                                       \
+			VIOLATION(&inv_expected, "line %d: expected %s", __LINE__, #cond);         \
+	} while (0)
 
 struct mm_struct {
 	struct mm_context context;

@@ -184,7 +184,7 @@ static void epoch_wraps(void *arg)
 	EXPECT(!misses(PAGE(1)));
 	tlb_flush_local_all();
 	EXPECT(t->epoch == TLB_EPOCH_ONE);
-	while (t->epoch != 3 * TLB_EPOCH_ONE) {
+	while (t->epoch != 8 * TLB_EPOCH_ONE) {
 		EXPECT(misses(PAGE(0)) && misses(PAGE(1)));
 		tlb_flush_local_all();
 	}
@@ -469,6 +469,32 @@ static void free_flushed(void *arg)
 Test(tlb, free_of_a_flushed_frame_is_silent)
 {
 	run_alone(test_config(1), map_sixteen, free_flushed, NULL);
+}
+
+/* An entry that the search at the free did not see: here the frame just becomes free. */
+static void taken_cached(void *arg)
+{
+	struct test_machine *t = arg;
+	u64 pfn = pte_pfn(*test_pte(t, t->mm[0], PAGE(0)));
+
+	EXPECT(rd(PAGE(0)) == 0);
+	frame_of(&t->m->tlb->mem, pfn)->state = FRAME_FREE;
+	frame_take_data(&t->m->tlb->mem, pfn);
+	EXPECT(!"reached");
+}
+
+static void one_explored(struct test_machine *t)
+{
+	map_sixteen(t);
+	test_task(t, 0, t->mm[0], taken_cached);
+}
+
+Test(tlb, reuse_of_a_cached_frame_is_seen)
+{
+	struct campaign found;
+
+	cr_assert_str_eq(explore_seeds(test_config(1), one_explored, 1, &found),
+			 "stale-tlb-at-reuse");
 }
 
 static void free_huge_tail(void *arg)

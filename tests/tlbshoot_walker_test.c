@@ -112,7 +112,8 @@ static void rights_of_all_levels(void *arg)
 		WRITE_ONCE(*e, was & ~PTE_PRESENT);
 		tlb_flush_local_all();
 		EXPECT(rd(PAGE(0)) == (PF_FAULT | PF_USER));
-		/* A fault drops what was cached for its address: no flush is needed to grant more. */
+		/* A fault drops what was cached for its address: no flush is needed to grant more.
+		 */
 		WRITE_ONCE(*e, was);
 		EXPECT(wr(PAGE(0), 1) == 0);
 		EXPECT(cpu_access(PAGE(0), TLB_EXEC, &value) == 0);
@@ -162,7 +163,8 @@ static void walk_caches(void *arg)
 	EXPECT(counted(VMSTAT_walk_cache_hit) == 0);
 	EXPECT(rd(PAGE(1)) == 0);
 	EXPECT(counted(VMSTAT_walk_cache_hit) == 1);
-	/* The page table is reached though the pmd is gone: that is why tables are not just freed. */
+	/* The page table is reached though the pmd is gone: that is why tables are not just freed.
+	 */
 	tlb_change_begin(&mm->context);
 	WRITE_ONCE(*pmd, 0);
 	EXPECT(rd(PAGE(2)) == 0);
@@ -277,6 +279,21 @@ Test(walker, upper_entry_that_names_no_table_is_seen)
 	run_alone(test_config(1), map_sixteen, no_table, "bad-page-table-entry");
 }
 
+/* Given back while it is still mapped; nothing is cached, so that only the walk can see it. */
+static void mapped_free(void *arg)
+{
+	struct test_machine *t = arg;
+
+	frame_release(t->m, pte_pfn(*test_pte(t, t->mm[0], PAGE(0))));
+	rd(PAGE(0));
+	EXPECT(!"reached");
+}
+
+Test(walker, mapped_frame_that_is_free_is_seen)
+{
+	run_alone(test_config(1), map_sixteen, mapped_free, "mapped-frame-free");
+}
+
 /* --- Speculation ------------------------------------------------------------------------------ */
 
 static void speculation(void *arg)
@@ -321,8 +338,8 @@ static void access_all(void *arg)
 	test_exit_mm();
 }
 
-/* Clears entries, one write-protection before, while another CPU sets bits in them: the walker never
- * brings back what was cleared, and never sets dirty in what is write-protected. */
+/* Clears entries, one write-protection before, while another CPU sets bits in them: the walker
+ * never brings back what was cleared, and never sets dirty in what is write-protected. */
 static void clear_all(void *arg)
 {
 	struct test_machine *t = arg;
@@ -382,8 +399,8 @@ Test(walker, bits_race_with_clearing_on_threads)
 	}
 }
 
-/* A kernel that frees a table without a flush: here its frame's generation changes, and nothing else
- * happens, so that the search at the free does not see it first. */
+/* A kernel that frees a table without a flush: here its frame's generation changes, and nothing
+ * else happens, so that the search at the free does not see it first. */
 static void free_under_walk(void *arg)
 {
 	struct test_machine *t = arg;
@@ -413,6 +430,5 @@ Test(walker, table_freed_under_walk_is_seen)
 	struct campaign c;
 	const char *slug = explore_seeds(test_config(2), table_race, SEEDS, &c);
 
-	cr_assert(slug && !strcmp(slug, "table-freed-under-walk"), "found %s: %s", slug,
-		  c.message);
+	cr_assert(slug && !strcmp(slug, "table-freed-under-walk"), "found %s: %s", slug, c.message);
 }

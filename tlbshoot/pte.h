@@ -33,9 +33,9 @@ typedef u64 pteval_t;
 #define PTE_USER (1ULL << 2)
 #define PTE_ACCESSED (1ULL << 5)
 #define PTE_DIRTY (1ULL << 6)
-#define PTE_PSE (1ULL << 7) /* in a pmd: maps 2 MiB */
+#define PTE_PSE (1ULL << 7)	 /* in a pmd: maps 2 MiB */
 #define PTE_PROTNONE (1ULL << 8) /* software, with PRESENT clear: mapped, but PROT_NONE */
-#define PTE_SPECIAL (1ULL << 9) /* software: no struct page behind it (v3.14 _PAGE_SPECIAL) */
+#define PTE_SPECIAL (1ULL << 9)	 /* software: no struct page behind it (v3.14 _PAGE_SPECIAL) */
 #define PTE_NX (1ULL << 63)
 #define PTE_PFN_SHIFT 12
 #define PTE_PFN_MASK 0x000ffffffffff000ULL

@@ -15,8 +15,8 @@ INVARIANT(inv_stale_use, "stale-tlb-use",
 INVARIANT(inv_foreign, "foreign-translation",
 	  "a CPU uses only translations of the address space it has loaded");
 
-/* Paging-structure caches. Intel does not document them; 24 PDE and 4 PDPTE entries were measured on
- * Haswell to Kaby Lake parts, where no PML4E cache was seen: one entry here, the least. */
+/* Paging-structure caches. Intel does not document them; 24 PDE and 4 PDPTE entries were measured
+ * on Haswell to Kaby Lake parts, where no PML4E cache was seen: one entry here, the least. */
 #define INTEL_WALK_CACHES                                                                          \
 	"; paging-structure caches: van Schaik et al., Reverse Engineering Hardware Page Table "   \
 	"Caches Using Side-Channel Attacks on the MMU (Vrije Universiteit Amsterdam, 2017)"
@@ -356,8 +356,8 @@ static u32 access_explored(struct vcpu *v, struct tlb *t, u64 va, enum tlb_acces
 	if (e->mm_id != t->loaded->id)
 		VIOLATION(&inv_foreign,
 			  "CPU%u uses va %llx through pfn %llu: cached for mm %u, loaded is mm %u",
-			  v->id, (unsigned long long)va, (unsigned long long)frame_number(t->mem, f),
-			  e->mm_id, t->loaded->id);
+			  v->id, (unsigned long long)va,
+			  (unsigned long long)frame_number(t->mem, f), e->mm_id, t->loaded->id);
 	tlb_oracle_check_use(v, t, va, access, frame_number(t->mem, f));
 	access_word(f, va, access, value);
 	return 0;
@@ -369,9 +369,11 @@ static u32 instruction_explored(struct vcpu *v, u64 va, enum tlb_access access, 
 	u32 fault;
 
 	v->irqs_off = 1;
-	fault = access_explored(v, v->tlb, va, access, value);
+	/* Before the access: it is the last step, so that a program's own record of it, made when
+	 * cpu_access() returns, belongs to the same step. */
 	if (machine_choose(CHOICE_TLB_FILL, 2))
 		speculate(v, v->tlb, va + PAGE_SIZE);
+	fault = access_explored(v, v->tlb, va, access, value);
 	v->irqs_off = irqs;
 	return fault;
 }
@@ -401,8 +403,8 @@ static __noinline u32 access_checked(struct vcpu *v, u64 va, enum tlb_access acc
 	return 0;
 }
 
-/* The hot path. All that is not a hit in the set's recent way is a tail call, so that a hit saves no registers: the
- * safepoint is looked at here and taken elsewhere. */
+/* The hot path. All that is not a hit in the set's recent way is a tail call, so that a hit saves
+ * no registers: the safepoint is looked at here and taken elsewhere. */
 u32 cpu_access(u64 va, enum tlb_access access, u64 *value)
 {
 	struct vcpu *v = this_vcpu();
@@ -440,6 +442,9 @@ void load_root(u64 pfn, struct mm_context *ctx)
 	struct vcpu *v = this_vcpu();
 	struct tlb *t = v->tlb;
 
+	/* Until here the old root is in use: loading is a serializing instruction. */
+	if (unlikely(exploring()))
+		explore_point(NULL, MMT_SITE(ACCESS_FENCE));
 	t->root = frame_of(t->mem, pfn);
 	t->root_generation = frame_generation(t->root);
 	t->loaded = ctx;

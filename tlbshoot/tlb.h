@@ -32,8 +32,8 @@ struct mm_context;
 struct tlb_policy;
 
 struct tlb_geometry {
-	const char *name;      /* "haswell" */
-	u32 sets_4k, ways_4k;  /* second-level TLB */
+	const char *name;     /* "haswell" */
+	u32 sets_4k, ways_4k; /* second-level TLB */
 	u32 sets_2m, ways_2m;
 	u32 pde, pdpte, pml4e; /* entries of the paging-structure caches, fully associative */
 	const char *source;
@@ -93,15 +93,16 @@ void tlb_invlpg(u64 va);	/* one page, and the paging-structure caches */
 void tlb_flush_local_all(void); /* what loading the root does (no PCID) */
 
 /* Loads the page-table root @pfn (CR3): everything cached goes. @ctx may be NULL (kernel only): no
- * user address is mapped then. */
+ * user address is mapped then. Interrupts off. */
 void load_root(u64 pfn, struct mm_context *ctx);
 
 struct tlb_machine {
 	struct phys_memory mem;
 	const struct tlb_geometry *geometry;
 	const struct tlb_policy *policy;
-	/* Set by mm/ before the machine runs: the frame of the kernel's page directory, without user
-	 * mappings, and init_mm's context. A CPU that has it loaded is in no mask that matters. */
+	/* Set by mm/ before the machine runs: the frame of the kernel's page directory, without
+	 * user mappings, and init_mm's context. A CPU that has it loaded is in no mask that
+	 * matters. */
 	u64 kernel_root;
 	struct mm_context *kernel_context;
 	u32 table_free_rcu;

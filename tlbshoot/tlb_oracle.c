@@ -10,8 +10,7 @@ INVARIANT(inv_at_free, "stale-tlb-at-free",
 INVARIANT(inv_at_reuse, "stale-tlb-at-reuse",
 	  "when a frame is handed out, no CPU's TLB, paging-structure cache or root names it");
 INVARIANT(inv_exceeds, "tlb-exceeds-pagetable",
-	  "while no change of an address space waits for its flush, no CPU holds a translation that "
-	  "its page table does not grant");
+	  "unless a change waits for its flush, no CPU holds what the page table does not grant");
 INVARIANT(inv_mask, "cpu-not-in-mask",
 	  "a CPU that has the root of an address space loaded is in its CPU mask");
 INVARIANT(inv_unfinished, "tlb-change-unfinished",
@@ -40,7 +39,8 @@ static bool descend(const struct machine *m, u64 root, u64 va, u32 to, struct st
 	u64 pfn = root;
 
 	for (u32 level = ROOT_LEVEL;; level--) {
-		const pteval_t *table = pfn < mem->nr_frames ? frame_table(frame_of(mem, pfn)) : NULL;
+		const pteval_t *table =
+			pfn < mem->nr_frames ? frame_table(frame_of(mem, pfn)) : NULL;
 		pteval_t e;
 
 		if (!table)
@@ -124,10 +124,12 @@ void tlb_oracle_check_use(struct vcpu *v, const struct tlb *t, u64 va, enum tlb_
 
 /* --- Reports from anywhere -------------------------------------------------------------------- */
 
+static void report(struct machine *m, const struct invariant *inv, const struct vcpu *holder,
+		   const char *fmt, ...) __attribute__((cold, noinline, format(printf, 4, 5)));
+
 /* On a vCPU: leaves the machine. From outside: returns. */
-static __cold_path __attribute__((format(printf, 4, 5))) void
-report(struct machine *m, const struct invariant *inv, const struct vcpu *holder, const char *fmt,
-       ...)
+static void report(struct machine *m, const struct invariant *inv, const struct vcpu *holder,
+		   const char *fmt, ...)
 {
 	char text[VIOLATION_MESSAGE_SIZE];
 	va_list args;
@@ -165,8 +167,7 @@ ORACLE_LOOKS static void found_frame(struct search *s, const char *where, u64 va
 	s->found = true;
 	report(s->m, s->inv, s->v, "pfn %llu: CPU%u's %s still has it, for va %llx of mm %u%s",
 	       (unsigned long long)s->pfn, s->v->id, where, (unsigned long long)va,
-	       s->t->loaded ? s->t->loaded->id : 0,
-	       s->t->state == TLBSTATE_LAZY ? " (lazy)" : "");
+	       s->t->loaded ? s->t->loaded->id : 0, s->t->state == TLBSTATE_LAZY ? " (lazy)" : "");
 }
 
 ORACLE_LOOKS static void array_search_frame(struct search *s, const struct tlb_array *a, bool huge)
@@ -187,7 +188,8 @@ ORACLE_LOOKS static void array_search_frame(struct search *s, const struct tlb_a
 /* Does the TLB of s->v hold s->pfn anywhere? Reports it. */
 ORACLE_LOOKS static void search_frame(struct search *s)
 {
-	static const char *const names[NR_WALK_CACHES] = {"PDE cache", "PDPTE cache", "PML4E cache"};
+	static const char *const names[NR_WALK_CACHES] = {"PDE cache", "PDPTE cache",
+							  "PML4E cache"};
 	const struct tlb *t = s->t;
 	const struct frame *f = frame_of(t->mem, s->pfn);
 
@@ -261,8 +263,7 @@ static bool overlaps(const struct search *s, u64 va, u64 size)
 	return va < s->end && va + size > s->start;
 }
 
-ORACLE_LOOKS static void array_search_excess(struct search *s, const struct tlb_array *a,
-					     u32 shift)
+ORACLE_LOOKS static void array_search_excess(struct search *s, const struct tlb_array *a, u32 shift)
 {
 	for (u32 i = 0; i < (a->set_mask + 1) * a->ways && !s->found; i++) {
 		const struct tlb_entry *e = &a->entries[i];
@@ -334,7 +335,8 @@ ORACLE_LOOKS void tlb_oracle_flush_done(struct mm_context *ctx, u64 start, u64 e
 		if (s.t->loaded != ctx)
 			continue;
 		check_in_mask(&s);
-		/* One is the caller's own. With more, what another has changed may still be cached. */
+		/* One is the caller's own. With more, what another has changed may still be cached.
+		 */
 		if (oracle_read(ctx->flush_pending) <= 1)
 			search_excess(&s);
 	}

@@ -2,8 +2,8 @@
 /*
  * What the oracle knows about translations. Stale ones are looked for at three moments:
  *   when a frame is freed, and again when it is handed out: does any vCPU's TLB, paging-structure
- *   cache or root register still hold it? ("stale-tlb-at-free", "stale-tlb-at-reuse"). Explorer: all
- *   vCPUs are scanned, each time; an interrupt that has been sent but not taken excuses nobody.
+ *   cache or root register still hold it? ("stale-tlb-at-free", "stale-tlb-at-reuse"). Explorer:
+ * all vCPUs are scanned, each time; an interrupt that has been sent but not taken excuses nobody.
  *   Threads: nobody may look into another's TLB, and the own one is too big to be searched at each
  *   free, so one in ORACLE_SCAN_INTERVAL frees of a vCPU searches its own; the use of a stale
  *   translation is what finds the rest.

@@ -56,8 +56,8 @@ struct walk_cache {
 
 struct tlb {
 	/* A hit needs this line, and one each of tags, entries and frames. */
-	struct tlb_array small; /* 4 KiB pages */
-	u64 epoch;		/* in place: a multiple of TLB_EPOCH_ONE */
+	struct tlb_array small;	   /* 4 KiB pages */
+	u64 epoch;		   /* in place: a multiple of TLB_EPOCH_ONE */
 	struct mm_context *loaded; /* whose root is loaded; NULL: the kernel's */
 	u32 until_check;	   /* threads: uses left to the next look at the page table */
 	u32 nr_huge;		   /* entries put into `huge` since everything was flushed */

@@ -29,13 +29,14 @@ void flush_tlb_mm_range(struct mm_context *ctx, u64 start, u64 end);
 void flush_tlb_page(struct mm_context *ctx, u64 va);
 void flush_tlb_mm(struct mm_context *ctx);
 
-/* Page tables of [start, end) are about to be freed: paging-structure caches must go too, also those
- * of lazy CPUs. */
+/* Page tables of [start, end) are about to be freed: paging-structure caches must go too, also
+ * those of lazy CPUs. */
 void flush_tlb_tables(struct mm_context *ctx, u64 start, u64 end);
 
 /* An operation begins to weaken entries of @ctx, before its first change (a full barrier) / has
  * finished the flush that belongs to it. Weakening: what was granted is granted no more: an entry
- * that goes, another frame, PTE_RW or PTE_DIRTY cleared, PTE_NX set. Clearing PTE_ACCESSED is none. */
+ * that goes, another frame, PTE_RW or PTE_DIRTY cleared, PTE_NX set. Clearing PTE_ACCESSED is none.
+ */
 void tlb_change_begin(struct mm_context *ctx);
 void tlb_change_end(struct mm_context *ctx);
 /* Is another such operation under way besides the caller's own? */
@@ -43,9 +44,8 @@ bool tlb_change_nested(const struct mm_context *ctx);
 
 /*
  * A scheme of shooting down. One file each; new ones plug in here.
- *   flush_range	preemption off; start < end, whole pages, or end == TLB_FLUSH_ALL; with @tables
- *			an empty range is possible
- *   switch_mm		interrupts off
+ *   flush_range	preemption off; start < end, whole pages, or end == TLB_FLUSH_ALL; with
+ *@tables an empty range is possible switch_mm		interrupts off
  *   enter_lazy		the vCPU has @ctx loaded or has left it; preemption off
  */
 struct tlb_policy {

@@ -2,22 +2,25 @@
 /*
  * The hardware page walker.
  *
- * Reading tables that another CPU may free. The walker takes no lock and no reference: a table stays
- * because whoever wants to free it must first interrupt this CPU, and an instruction is not
- * interrupted. That is a promise of the kernel's, so it is checked: for each table the generation of
- * its frame is noted when the walk learns of it, in the same step as the entry that names it, and
- * compared again when the table has been read. Under the explorer the comparison stands between the
- * decision point and the access, where nobody else can run: a walk never touches a freed table.
+ * Reading tables that another CPU may free. The walker takes no lock and no reference: a table
+ * stays because whoever wants to free it must first interrupt this CPU, and an instruction is not
+ * interrupted. That is a promise of the kernel's, so it is checked: for each table the generation
+ * of its frame is noted when the walk learns of it, in the same step as the entry that names it,
+ * and compared again when the table has been read. Under the explorer the comparison stands between
+ * the decision point and the access, where nobody else can run: a walk never touches a freed table.
  * Under threads it stands after the load (acquire), so that a table freed before the load is seen.
  */
 #include "tlbshoot/tlb_private.h"
 
 INVARIANT(inv_freed_under_walk, "table-freed-under-walk",
 	  "a page table is freed only when no CPU can be walking it");
-INVARIANT(inv_stale_walk, "stale-walk-cache",
-	  "a paging-structure cache is used only while the table it names has not been freed since");
+INVARIANT(
+	inv_stale_walk, "stale-walk-cache",
+	"a paging-structure cache is used only while the table it names has not been freed since");
 INVARIANT(inv_bad_entry, "bad-page-table-entry",
 	  "a present page-table entry names a frame that exists, and an upper one names a table");
+INVARIANT(inv_mapped_free, "mapped-frame-free",
+	  "a frame that a page table maps is handed out, as data, until no entry names it");
 
 struct walk {
 	struct tlb *t;
@@ -43,22 +46,24 @@ static inline u32 mm_id(const struct walk *w)
 
 static __cold_path void freed_under_walk(const struct walk *w)
 {
-	VIOLATION(&inv_freed_under_walk,
-		  "CPU%u walks va %llx of mm %u, level %u: table pfn %llu was at generation %u when "
-		  "the walk found it, is at %u",
-		  this_vcpu()->id, (unsigned long long)w->va, mm_id(w), w->level,
-		  (unsigned long long)frame_number(w->t->mem, w->table), w->generation,
-		  frame_generation(w->table));
+	VIOLATION(
+		&inv_freed_under_walk,
+		"CPU%u walks va %llx of mm %u, level %u: table pfn %llu was at generation %u when "
+		"the walk found it, is at %u",
+		this_vcpu()->id, (unsigned long long)w->va, mm_id(w), w->level,
+		(unsigned long long)frame_number(w->t->mem, w->table), w->generation,
+		frame_generation(w->table));
 }
 
 static __cold_path void stale_walk(const struct walk *w, const struct walk_entry *e, u32 level)
 {
-	VIOLATION(&inv_stale_walk,
-		  "CPU%u uses its level %u cache for va %llx of mm %u: table pfn %llu was cached at "
-		  "generation %u, is at %u",
-		  this_vcpu()->id, level, (unsigned long long)w->va, mm_id(w),
-		  (unsigned long long)frame_number(w->t->mem, e->table), e->generation,
-		  frame_generation(e->table));
+	VIOLATION(
+		&inv_stale_walk,
+		"CPU%u uses its level %u cache for va %llx of mm %u: table pfn %llu was cached at "
+		"generation %u, is at %u",
+		this_vcpu()->id, level, (unsigned long long)w->va, mm_id(w),
+		(unsigned long long)frame_number(w->t->mem, e->table), e->generation,
+		frame_generation(e->table));
 }
 
 static __cold_path void bad_entry(const struct walk *w, pteval_t e, const char *what)
@@ -115,6 +120,25 @@ static inline struct frame *frame_named(const struct walk *w, pteval_t e)
 	if (unlikely(pte_pfn(e) >= w->t->mem->nr_frames))
 		bad_entry(w, e, "names a frame beyond the end of memory");
 	return frame_of(w->t->mem, pte_pfn(e));
+}
+
+static __cold_path void mapped_free(const struct walk *w, const struct frame *f)
+{
+	VIOLATION(&inv_mapped_free,
+		  "CPU%u walks va %llx of mm %u to pfn %llu: expected a data frame, is %s",
+		  this_vcpu()->id, (unsigned long long)w->va, mm_id(w),
+		  (unsigned long long)frame_number(w->t->mem, f),
+		  oracle_read(f->state) == FRAME_FREE ? "free" : "a page table");
+}
+
+/* The frame that the leaf @e, just read or set, maps. */
+static inline struct frame *leaf_frame(const struct walk *w, pteval_t e)
+{
+	struct frame *f = frame_named(w, e);
+
+	if (unlikely(oracle_read(f->state) != FRAME_DATA))
+		mapped_free(w, f);
+	return f;
 }
 
 /* --- Paging-structure caches ------------------------------------------------------------------ */
@@ -242,7 +266,7 @@ u32 tlb_walk(struct vcpu *v, struct tlb *t, u64 va, enum tlb_access access,
 			continue;
 		result->level = w.level;
 		result->entry = (struct tlb_entry){
-			.frame = frame_named(&w, e),
+			.frame = leaf_frame(&w, e),
 			.pfn = (u32)pte_pfn(e),
 			.flags = flags | (u32)bits,
 			.mm_id = t->loaded->id,
