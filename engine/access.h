@@ -5,7 +5,9 @@
  *
  * Under the threads executor these are C11 atomics. Under the explorer each one is a decision
  * point first: it knows the address, the kind of access and the source line, and another vCPU may
- * be chosen to run before the access takes effect. The access itself is then one indivisible step.
+ * be chosen to run before the access takes effect. The access itself is then one indivisible step,
+ * made where it stands with the memory order that is written there: so ThreadSanitizer sees under
+ * the explorer what it would see under threads.
  *
  * Ordering, with the kernel's meaning (Documentation/memory-barriers.txt of v3.14):
  *   READ_ONCE, WRITE_ONCE	none
@@ -47,16 +49,13 @@ struct site {
 
 #define MMT_SITE(access)                                                                           \
 	({                                                                                         \
-		static const struct site mmt_site                                                  \
-			__attribute__((section("mmt_sites"), used)) = {                            \
-				__FILE__, __func__, __LINE__, (access)};                           \
+		static const struct site mmt_site __attribute__((section("mmt_sites"), used)) = {  \
+			__FILE__, __func__, __LINE__, (access)};                                   \
 		&mmt_site;                                                                         \
 	})
 
-/* The explorer's side (engine/explore.c). */
+/* The explorer's side (engine/explore.c): returns when the access is to be made. */
 void explore_point(const volatile void *addr, const struct site *site);
-u64 explore_load(const volatile void *addr, u32 size, const struct site *site);
-void explore_store(volatile void *addr, u32 size, u64 value, const struct site *site);
 
 #define explore_hook(addr, access)                                                                 \
 	do {                                                                                       \
@@ -67,36 +66,28 @@ void explore_store(volatile void *addr, u32 size, u64 value, const struct site *
 /* A value of x's type, without qualifiers, so that temporaries can be assigned. */
 #define unqual_typeof(x) __typeof__(((void)0, (x)))
 
-#define READ_ONCE(x)                                                                               \
+/*
+ * Address and operands are evaluated once, and before the decision point: whatever decision points
+ * they contain come before it, and the access follows it at once.
+ */
+#define mmt_load(p, order)                                                                         \
 	({                                                                                         \
-		unqual_typeof(x) _ro_v;                                                            \
-		_Static_assert(sizeof(x) <= 8, "READ_ONCE is for scalars");                        \
-		if (unlikely(exploring()))                                                         \
-			_ro_v = (unqual_typeof(x))explore_load(&(x), sizeof(x),                    \
-							       MMT_SITE(ACCESS_LOAD));             \
-		else                                                                               \
-			_ro_v = __atomic_load_n(&(x), __ATOMIC_RELAXED);                           \
-		_ro_v;                                                                             \
+		__auto_type _ld_p = (p);                                                           \
+		_Static_assert(sizeof(*_ld_p) <= 8, "shared accesses are for scalars");            \
+		explore_hook(_ld_p, ACCESS_LOAD);                                                  \
+		__atomic_load_n(_ld_p, (order));                                                   \
 	})
 
-#define smp_load_acquire(p)                                                                        \
-	({                                                                                         \
-		unqual_typeof(*(p)) _la_v;                                                         \
-		if (unlikely(exploring()))                                                         \
-			_la_v = (unqual_typeof(*(p)))explore_load((p), sizeof(*(p)),               \
-								  MMT_SITE(ACCESS_LOAD));          \
-		else                                                                               \
-			_la_v = __atomic_load_n((p), __ATOMIC_ACQUIRE);                            \
-		_la_v;                                                                             \
-	})
+#define READ_ONCE(x) mmt_load(&(x), __ATOMIC_RELAXED)
+#define smp_load_acquire(p) mmt_load((p), __ATOMIC_ACQUIRE)
 
 #define mmt_store(p, v, order)                                                                     \
 	do {                                                                                       \
-		unqual_typeof(*(p)) _st_v = (v);                                                   \
-		if (unlikely(exploring()))                                                         \
-			explore_store((p), sizeof(*(p)), (u64)_st_v, MMT_SITE(ACCESS_STORE));      \
-		else                                                                               \
-			__atomic_store_n((p), _st_v, (order));                                     \
+		__auto_type _st_p = (p);                                                           \
+		unqual_typeof(*_st_p) _st_v = (v);                                                 \
+		_Static_assert(sizeof(*_st_p) <= 8, "shared accesses are for scalars");            \
+		explore_hook(_st_p, ACCESS_STORE);                                                 \
+		__atomic_store_n(_st_p, _st_v, (order));                                           \
 	} while (0)
 
 #define WRITE_ONCE(x, v) mmt_store(&(x), (v), __ATOMIC_RELAXED)
@@ -104,24 +95,30 @@ void explore_store(volatile void *addr, u32 size, u64 value, const struct site *
 
 #define xchg(p, v)                                                                                 \
 	({                                                                                         \
-		explore_hook((p), ACCESS_RMW);                                                     \
-		__atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST);                                   \
+		__auto_type _xc_p = (p);                                                           \
+		unqual_typeof(*_xc_p) _xc_v = (v);                                                 \
+		explore_hook(_xc_p, ACCESS_RMW);                                                   \
+		__atomic_exchange_n(_xc_p, _xc_v, __ATOMIC_SEQ_CST);                               \
 	})
 
 /* Returns the value found; the exchange took place if it equals @old. */
 #define cmpxchg(p, old, new)                                                                       \
 	({                                                                                         \
-		unqual_typeof(*(p)) _cx_old = (old);                                               \
-		explore_hook((p), ACCESS_RMW);                                                     \
-		__atomic_compare_exchange_n((p), &_cx_old, (new), false, __ATOMIC_SEQ_CST,         \
+		__auto_type _cx_p = (p);                                                           \
+		unqual_typeof(*_cx_p) _cx_old = (old);                                             \
+		unqual_typeof(*_cx_p) _cx_new = (new);                                             \
+		explore_hook(_cx_p, ACCESS_RMW);                                                   \
+		__atomic_compare_exchange_n(_cx_p, &_cx_old, _cx_new, false, __ATOMIC_SEQ_CST,     \
 					    __ATOMIC_SEQ_CST);                                     \
 		_cx_old;                                                                           \
 	})
 
 #define mmt_fetch(op, p, v)                                                                        \
 	({                                                                                         \
-		explore_hook((p), ACCESS_RMW);                                                     \
-		__atomic_##op((p), (v), __ATOMIC_SEQ_CST);                                         \
+		__auto_type _fe_p = (p);                                                           \
+		unqual_typeof(*_fe_p) _fe_v = (unqual_typeof(*_fe_p))(v);                          \
+		explore_hook(_fe_p, ACCESS_RMW);                                                   \
+		__atomic_##op(_fe_p, _fe_v, __ATOMIC_SEQ_CST);                                     \
 	})
 
 #define atomic_read(p) READ_ONCE(*(p))
@@ -141,12 +138,13 @@ void explore_store(volatile void *addr, u32 size, u64 value, const struct site *
 /* Adds 1 unless the counter is zero; true if it did. */
 #define atomic_inc_not_zero(p)                                                                     \
 	({                                                                                         \
-		unqual_typeof(*(p)) _nz_v = READ_ONCE(*(p));                                       \
+		__auto_type _nz_p = (p);                                                           \
+		unqual_typeof(*_nz_p) _nz_v = READ_ONCE(*_nz_p);                                   \
 		for (;;) {                                                                         \
-			unqual_typeof(*(p)) _nz_seen;                                              \
+			unqual_typeof(*_nz_p) _nz_seen;                                            \
 			if (!_nz_v)                                                                \
 				break;                                                             \
-			_nz_seen = cmpxchg((p), _nz_v, _nz_v + 1);                                 \
+			_nz_seen = cmpxchg(_nz_p, _nz_v, _nz_v + 1);                               \
 			if (_nz_seen == _nz_v)                                                     \
 				break;                                                             \
 			_nz_v = _nz_seen;                                                          \
@@ -155,11 +153,11 @@ void explore_store(volatile void *addr, u32 size, u64 value, const struct site *
 	})
 
 /* Bitmaps of u64 words, such as CPU masks. set_bit and clear_bit are locked: full barriers. */
-#define set_bit(nr, map) ((void)atomic_fetch_or(1ULL << ((nr) & 63), &(map)[(nr) >> 6]))
-#define clear_bit(nr, map) ((void)atomic_fetch_and(~(1ULL << ((nr) & 63)), &(map)[(nr) >> 6]))
-#define test_bit(nr, map) (!!(READ_ONCE((map)[(nr) >> 6]) & (1ULL << ((nr) & 63))))
+#define set_bit(nr, map) ((void)atomic_fetch_or(1ULL << ((nr)&63), &(map)[(nr) >> 6]))
+#define clear_bit(nr, map) ((void)atomic_fetch_and(~(1ULL << ((nr)&63)), &(map)[(nr) >> 6]))
+#define test_bit(nr, map) (!!(READ_ONCE((map)[(nr) >> 6]) & (1ULL << ((nr)&63))))
 #define test_and_set_bit(nr, map)                                                                  \
-	(!!(atomic_fetch_or(1ULL << ((nr) & 63), &(map)[(nr) >> 6]) & (1ULL << ((nr) & 63))))
+	(!!(atomic_fetch_or(1ULL << ((nr)&63), &(map)[(nr) >> 6]) & (1ULL << ((nr)&63))))
 
 static __always_inline_fn void smp_mb_at(const struct site *site)
 {

@@ -109,6 +109,12 @@ static void shared_unlock(struct kmem_cache *c)
 	__atomic_store_n(&c->lock, 0, __ATOMIC_RELEASE);
 }
 
+/* Under the lock; refill() looks at it without. */
+static void set_shared(struct kmem_cache *c, void *object)
+{
+	__atomic_store_n(&c->shared, object, __ATOMIC_RELAXED);
+}
+
 static void *refill(struct kmem_cache *c, struct kmem_cpu_list *list)
 {
 	void *object = NULL;
@@ -122,7 +128,7 @@ static void *refill(struct kmem_cache *c, struct kmem_cpu_list *list)
 				list->nr++;
 			}
 			object = c->shared;
-			c->shared = *link_of(c, object);
+			set_shared(c, *link_of(c, object));
 		}
 		shared_unlock(c);
 	}
@@ -173,7 +179,7 @@ static void spill(struct kmem_cache *c, struct kmem_cpu_list *list)
 		list->free = *link_of(c, object);
 		list->nr--;
 		*link_of(c, object) = c->shared;
-		c->shared = object;
+		set_shared(c, object);
 	}
 	shared_unlock(c);
 }

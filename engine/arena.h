@@ -25,8 +25,8 @@ struct machine;
 
 struct arena {
 	char *base;
-	u64 reserved; /* bytes of address space */
-	u64 used;     /* bytes handed out; changed atomically */
+	u64 reserved;  /* bytes of address space */
+	u64 used;      /* bytes handed out; changed atomically */
 	bool recycled; /* memory beyond @used may hold an earlier machine's bytes */
 };
 
@@ -65,8 +65,8 @@ struct kmem_cache {
 	const char *name;
 	struct machine *machine;
 	u32 size, align;
-	u32 lock; /* host lock; guards shared */
-	void *shared;
+	u32 lock;     /* host lock; guards shared */
+	void *shared; /* changed under lock, atomically: may be compared with NULL without */
 	struct kmem_cpu_list *cpu; /* one a vCPU */
 	struct kmem_cache *next;   /* all caches of the machine */
 };

@@ -57,7 +57,7 @@ int event_format(const struct event *e, char *buf, size_t size)
 
 	if (n < 0 || (size_t)n >= size)
 		return n;
-	/* The format is a literal of an EVENT_DESC, checked there by its two numbers. */
+		/* The format is a literal of an EVENT_DESC, checked there by its two numbers. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 	m = snprintf(buf + n, size - (size_t)n, e->desc->format, (unsigned long long)e->a,
@@ -83,11 +83,10 @@ static int line_order(const void *pa, const void *pb)
 	return a->cpu < b->cpu ? -1 : 1;
 }
 
-/* Width of a column, and the most columns that stand side by side; further vCPUs are named in
- * front of their event instead. */
+/* Width of a column, and the most columns that stand side by side. With more vCPUs than that each
+ * event has its time and its vCPU in front instead. */
 #define COLUMN_WIDTH 44
 #define MAX_COLUMNS 4
-#define MAX_INDENT ((MAX_COLUMNS - 1) * COLUMN_WIDTH)
 
 static void print_line(FILE *out, const struct line *l, const u32 *column, u32 nr_columns)
 {

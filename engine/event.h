@@ -42,8 +42,8 @@ struct event_desc {
 #define EVENT_SYNC 1u /* orders vCPUs among each other: takes a fresh time stamp */
 
 #define EVENT_DESC(var, id_, flags_, name_, format_)                                               \
-	static const struct event_desc var __attribute__((unused)) = {(id_), (flags_), (name_),    \
-								      (format_)}
+	static const struct event_desc var                                                         \
+		__attribute__((unused)) = {(id_), (flags_), (name_), (format_)}
 
 struct event {
 	u64 time;
@@ -56,7 +56,6 @@ struct event_ring {
 	u64 head;	     /* events ever recorded; the newest is slots[(head - 1) % size] */
 	u64 clock;	     /* the time stamp in use */
 	u32 clock_left;	     /* events until it is read again */
-	u32 time_step;	     /* keeps event times of one vCPU strictly rising between reads */
 };
 
 /* Records an event of the current vCPU; without one (set-up code) it does nothing. */
@@ -71,7 +70,7 @@ void event_ring_reset(struct event_ring *ring);
  */
 void event_print_columns(FILE *out, const struct machine *m, u32 depth);
 
-/* Writes "name text" of one event into @buf; returns the length. */
+/* Writes "name text" of one event into @buf, cut to @size; returns the length of the whole. */
 int event_format(const struct event *e, char *buf, size_t size);
 
 #endif

@@ -12,7 +12,9 @@
  * address whose change would end the wait. Under threads this polls interrupts and gives way to
  * other threads after a while; under the explorer the vCPU cannot be chosen again until somebody
  * stores to that address or an interrupt can be delivered, so that spinning costs no steps and a
- * deadlock is seen exactly.
+ * deadlock is seen exactly. So the last access before cpu_relax_on() must be the load of that very
+ * address: what is stored between an earlier look and the call is not seen again. A task that spins
+ * with preemption on gives way to tasks that wait for its vCPU.
  */
 #ifndef ENGINE_EXECUTOR_H
 #define ENGINE_EXECUTOR_H
@@ -53,8 +55,8 @@ void cpu_relax_on(const volatile void *addr, struct spin *s);
 
 /*
  * Idle: enables interrupts, sleeps until one is pending and takes it (sti; hlt). Interrupts must be
- * off from the caller's last look for work on, else the interrupt that brings work may be taken just
- * before the sleep.
+ * off from the caller's last look for work on, else the interrupt that brings work may be taken
+ * just before the sleep.
  */
 void vcpu_halt(void);
 
@@ -121,10 +123,11 @@ static __always_inline_fn void oracle_exit(void)
 	this_vcpu()->oracle_depth--;
 }
 
-/* A choice that the machine leaves open: asks the strategy, or the vCPU's own generator. */
 /* Tells the watchdog that this vCPU gets on: a system call or a context switch. */
 void vcpu_progress(void);
 
+/* A choice that the machine leaves open, below @n: asks the strategy, or the vCPU's own generator.
+ */
 u32 machine_choose(u32 kind, u32 n);
 
 /* Mixes @value into the history hash of an explored run; nothing under threads. */

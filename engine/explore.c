@@ -44,6 +44,13 @@ void explore_note(u64 value)
 		history_mix(v->explorer, value);
 }
 
+static inline void make_runnable(struct explorer *x, struct vcpu *v)
+{
+	v->run_state = VCPU_RUNNING;
+	x->d.runnable |= 1ULL << v->id;
+	x->spinning &= ~(1ULL << v->id);
+}
+
 /* Gives the thread to @next; returns when @v is chosen again. */
 static inline void run_vcpu(struct explorer *x, struct vcpu *v, u32 next)
 {
@@ -54,7 +61,10 @@ static inline void run_vcpu(struct explorer *x, struct vcpu *v, u32 next)
 	/* For the thread that started the run, which looks at everything afterwards. */
 	__tsan_release(&x->end);
 	vcpu_set_current(to);
-	fiber_switch_vcpu(v->fiber, to->fiber);
+	if (unlikely(v->run_state == VCPU_DONE))
+		fiber_switch_vcpu_final(v->fiber, to->fiber);
+	else
+		fiber_switch_vcpu(v->fiber, to->fiber);
 }
 
 static __cold_path void explore_end(struct explorer *x, struct vcpu *v, enum machine_end end)
@@ -69,7 +79,8 @@ static __cold_path void nothing_runnable(struct explorer *x, struct vcpu *v)
 	char who[VIOLATION_MESSAGE_SIZE] = "";
 	size_t len = 0;
 
-	if (x->nr_done == m->nr_vcpus)
+	/* A machine that is being stopped ends as machine_stop() was told. */
+	if (x->nr_done == m->nr_vcpus || machine_stopping(m))
 		explore_end(x, v, MACHINE_FINISHED);
 	for (u32 i = 0; i < m->nr_vcpus && len < sizeof(who); i++) {
 		const struct vcpu *w = &m->vcpus[i];
@@ -89,23 +100,35 @@ static __cold_path void nothing_runnable(struct explorer *x, struct vcpu *v)
 	explore_end(x, v, MACHINE_DEADLOCK);
 }
 
+/* May @v's task be preempted where it stands? */
+static inline bool preemptible(const struct vcpu *v)
+{
+	return !v->preempt_count && !v->irqs_off && !v->in_interrupt && !v->oracle_depth;
+}
+
+/* Tasks that wait behind one that spins with preemption on: its time slice ends some day. */
+static void preempt_spinners(struct explorer *x)
+{
+	for (u64 left = x->spinning; left; left &= left - 1) {
+		struct vcpu *w = &x->machine->vcpus[__builtin_ctzll(left)];
+
+		if (w->nr_waiting && preemptible(w))
+			make_runnable(x, w);
+	}
+}
+
 /* @v has left the runnable set: somebody else must go on. Returns when @v is chosen again. */
 static void give_up_cpu(struct explorer *x, struct vcpu *v)
 {
 	u32 next;
 
 	if (unlikely(!x->d.runnable))
+		preempt_spinners(x);
+	if (unlikely(!x->d.runnable))
 		nothing_runnable(x, v);
 	next = x->strategy->ops->pick(x->strategy, &x->d);
 	if (next != v->id)
 		run_vcpu(x, v, next);
-}
-
-static inline void make_runnable(struct explorer *x, struct vcpu *v)
-{
-	v->run_state = VCPU_RUNNING;
-	x->d.runnable |= 1ULL << v->id;
-	x->spinning &= ~(1ULL << v->id);
 }
 
 void explore_stored(struct explorer *x, const volatile void *addr)
@@ -146,12 +169,16 @@ void explore_point(const volatile void *addr, const struct site *site)
 	struct explorer *x = v->explorer;
 	u64 own = 1ULL << v->id;
 
-	if (unlikely(v->oracle_depth))
+	if (unlikely(v->oracle_depth)) {
+		/* No decision here, but whoever spins on a lock that the oracle takes is told. */
+		if (x->spinning && site->kind != ACCESS_LOAD)
+			explore_stored(x, addr);
 		return;
+	}
 	v->site = site;
 	x->d.site = site;
 	x->d.address = arena_offset(&x->machine->arena, addr);
-	if (unlikely(++x->d.step >= x->max_steps))
+	if (unlikely(++x->d.step >= x->max_steps) || unlikely(machine_stopping(x->machine)))
 		explore_end(x, v, MACHINE_NO_PROGRESS);
 	if (x->d.runnable != own) {
 		u32 next = x->strategy->ops->pick(x->strategy, &x->d);
@@ -180,6 +207,11 @@ void explore_relax_on(struct vcpu *v, const volatile void *addr)
 
 	if (deliverable(v)) {
 		vcpu_run_interrupts(v);
+		return;
+	}
+	if ((v->need_resched || v->nr_waiting) && preemptible(v)) {
+		v->need_resched = 1;
+		v->machine->ops.preempt(v);
 		return;
 	}
 	x->d.site = v->site;
@@ -228,14 +260,6 @@ void explore_leave(struct vcpu *v)
 	__tsan_release(&x->end);
 	fiber_switch_final(v->fiber, &x->host);
 	__builtin_unreachable();
-}
-
-void explore_stop(struct machine *m, enum machine_end why)
-{
-	struct explorer *x = m->vcpus[0].explorer;
-
-	if (x)
-		x->end = why;
 }
 
 static void explore_vcpu_main(void *arg)
@@ -290,6 +314,8 @@ enum machine_end explore_run(struct machine *m, struct strategy *strategy)
 	m->explored = x.stats;
 	for (u32 i = 0; i < m->nr_vcpus; i++)
 		m->vcpus[i].explorer = NULL;
+	if (machine_stopping(m))
+		x.end = (enum machine_end)(m->stopping - 1);
 	if (m->violations.ready && x.end != MACHINE_DEADLOCK)
 		return MACHINE_VIOLATION;
 	return x.end;

@@ -3,10 +3,10 @@
  * The explorer: all vCPUs of one machine on one thread, every choice made by a strategy. Private
  * to engine/; the parts above use engine/executor.h.
  *
- * This file's code, the strategies and the event rings are built without ThreadSanitizer: they are
- * the machinery below the emulated CPUs, shared by fibers that TSan must treat as unordered
- * threads. The accesses of the emulated kernel themselves are made in engine/access.c, which is
- * instrumented.
+ * The explorer, the strategies and the event rings are built without ThreadSanitizer: they are the
+ * machinery below the emulated CPUs, shared by fibers that TSan must treat as unordered threads.
+ * The accesses of the emulated kernel themselves are made where they stand in the source, with the
+ * memory order that is written there, and are instrumented.
  */
 #ifndef ENGINE_EXPLORE_H
 #define ENGINE_EXPLORE_H
@@ -34,7 +34,6 @@ void explore_relax_on(struct vcpu *v, const volatile void *addr);
 void explore_halt(struct vcpu *v);
 void explore_raised(struct vcpu *target);
 __attribute__((noreturn)) void explore_leave(struct vcpu *v);
-void explore_stop(struct machine *m, enum machine_end why);
 
 /* After a store, an RMW or an unlock: whoever spins on @addr may look again. */
 void explore_stored(struct explorer *x, const volatile void *addr);

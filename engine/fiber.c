@@ -45,7 +45,7 @@ extern void *make_fcontext(void *sp, size_t size, void (*fn)(transfer_t));
 struct fiber_stack_pool {
 	pthread_mutex_t lock; /* guards free */
 	size_t stack_size;
-	void *free; /* singly linked through the first word of each stack */
+	void *free; /* singly linked through link_of() each stack */
 };
 
 struct fiber_stack_pool *fiber_stack_pool_create(size_t stack_size)
@@ -57,6 +57,12 @@ struct fiber_stack_pool *fiber_stack_pool_create(size_t stack_size)
 	pthread_mutex_init(&pool->lock, NULL);
 	pool->stack_size = round_up_to(stack_size, (u64)sysconf(_SC_PAGESIZE));
 	return pool;
+}
+
+/* The word at the top: its page has been used, and will be used first again. */
+static void **link_of(const struct fiber_stack_pool *pool, void *stack)
+{
+	return (void **)((char *)stack + pool->stack_size) - 1;
 }
 
 static void stack_unmap(void *stack, size_t size)
@@ -73,7 +79,7 @@ void fiber_stack_pool_destroy(struct fiber_stack_pool *pool)
 	while (pool->free) {
 		void *stack = pool->free;
 
-		pool->free = *(void **)stack;
+		pool->free = *link_of(pool, stack);
 		stack_unmap(stack, pool->stack_size);
 	}
 	pthread_mutex_destroy(&pool->lock);
@@ -89,7 +95,7 @@ static void *stack_get(struct fiber_stack_pool *pool)
 	pthread_mutex_lock(&pool->lock);
 	stack = pool->free;
 	if (stack)
-		pool->free = *(void **)stack;
+		pool->free = *link_of(pool, stack);
 	pthread_mutex_unlock(&pool->lock);
 	if (stack)
 		return stack;
@@ -108,7 +114,7 @@ static void *stack_get(struct fiber_stack_pool *pool)
 static void stack_put(struct fiber_stack_pool *pool, void *stack)
 {
 	pthread_mutex_lock(&pool->lock);
-	*(void **)stack = pool->free;
+	*link_of(pool, stack) = pool->free;
 	pool->free = stack;
 	pthread_mutex_unlock(&pool->lock);
 }
@@ -170,6 +176,14 @@ void fiber_switch_vcpu(struct fiber *from, struct fiber *to)
 	jump(from, to, TSAN_SWITCH_TO_FIBER_NO_SYNC);
 }
 
+void fiber_switch_vcpu_final(struct fiber *from, struct fiber *to)
+{
+#ifdef __SANITIZE_ADDRESS__
+	__sanitizer_start_switch_fiber(NULL, to->stack, to->stack_size);
+#endif
+	jump(from, to, TSAN_SWITCH_TO_FIBER_NO_SYNC);
+}
+
 void fiber_switch_final(struct fiber *from, struct fiber *to)
 {
 #ifdef __SANITIZE_ADDRESS__
@@ -184,6 +198,12 @@ void fiber_restart(struct fiber *f, void (*entry)(void *), void *arg)
 	/* An abandoned stack is full of redzones of frames that no longer exist. */
 	__asan_unpoison_memory_region(f->stack, f->stack_size);
 #endif
+#ifdef __SANITIZE_THREAD__
+	/* A new one: it remembers the frames that the old one stood in. */
+	if (f->tsan)
+		__tsan_destroy_fiber(f->tsan);
+	f->tsan = __tsan_create_fiber(0);
+#endif
 	f->entry = entry;
 	f->arg = arg;
 	f->asan_stack = NULL;
@@ -196,11 +216,7 @@ int fiber_create(struct fiber *f, struct fiber_stack_pool *pool, void (*entry)(v
 	f->stack = stack_get(pool);
 	if (!f->stack)
 		return -ENOMEM;
-	f->valgrind_id =
-		VALGRIND_STACK_REGISTER(f->stack, (char *)f->stack + f->stack_size);
-#ifdef __SANITIZE_THREAD__
-	f->tsan = __tsan_create_fiber(0);
-#endif
+	f->valgrind_id = VALGRIND_STACK_REGISTER(f->stack, (char *)f->stack + f->stack_size);
 	fiber_restart(f, entry, arg);
 	return 0;
 }
@@ -211,6 +227,7 @@ void fiber_release(struct fiber *f, struct fiber_stack_pool *pool)
 		return;
 #ifdef __SANITIZE_THREAD__
 	__tsan_destroy_fiber(f->tsan);
+	f->tsan = NULL;
 #endif
 	VALGRIND_STACK_DEREGISTER(f->valgrind_id);
 #ifdef __SANITIZE_ADDRESS__

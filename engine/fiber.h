@@ -22,7 +22,7 @@
 struct fiber_stack_pool;
 
 struct fiber {
-	void *sp; /* the saved context; NULL while running */
+	void *sp;    /* the saved context; NULL while running */
 	void *stack; /* lowest usable address */
 	size_t stack_size;
 	void (*entry)(void *arg);
@@ -63,5 +63,6 @@ void fiber_switch_vcpu(struct fiber *from, struct fiber *to);
 
 /* The same, for a @from that is never resumed: its stack may be reused by whoever runs next. */
 void fiber_switch_final(struct fiber *from, struct fiber *to);
+void fiber_switch_vcpu_final(struct fiber *from, struct fiber *to);
 
 #endif

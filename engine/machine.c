@@ -36,10 +36,11 @@ static int machine_init(struct machine *m)
 
 static int vcpus_create(struct machine *m)
 {
+	/* All of them first: machine_destroy() looks at them if this fails half way. */
+	memset(m->vcpus, 0, m->nr_vcpus * sizeof(*m->vcpus));
 	for (u32 i = 0; i < m->nr_vcpus; i++) {
 		struct vcpu *v = &m->vcpus[i];
 
-		memset(v, 0, sizeof(*v));
 		v->events.slots = arena_alloc_dirty(
 			&m->arena, EVENT_RING_SIZE * sizeof(struct event), CACHE_LINE);
 		if (!v->events.slots || fiber_create(&v->main_fiber, m->stacks, NULL, NULL))
@@ -117,7 +118,7 @@ int machine_reset(struct machine *m, const struct machine_config *config)
 
 enum machine_end machine_run(struct machine *m, enum executor executor, struct strategy *strategy)
 {
-	m->executor = executor;
+	__atomic_store_n(&m->executor, executor, __ATOMIC_RELAXED);
 	if (executor == EXECUTOR_EXPLORE)
 		return explore_run(m, strategy);
 	return threads_run(m);

@@ -70,18 +70,19 @@ struct machine_ops {
 
 struct machine_config {
 	u32 nr_vcpus;
-	u32 stack_size;	   /* bytes a task's stack; 0 for MACHINE_STACK_SIZE */
-	u64 arena_bytes;   /* reservation; 0 for what MACHINE_ARENA_BYTES says */
+	u32 stack_size;	 /* bytes a task's stack; 0 for MACHINE_STACK_SIZE */
+	u64 arena_bytes; /* reservation; 0 for what MACHINE_ARENA_BYTES says */
 	u64 seed;
 	u64 knobs[KNOB_WORDS];
 	u64 max_steps;	   /* explore: decision points before "no progress"; 0: no limit */
-	u32 stall_seconds; /* threads: a vCPU without progress for so long is a soft lockup; 0 off */
+	u32 stall_seconds; /* threads: a vCPU without progress for so long is a soft lockup; 0 off
+			    */
 	void *user;	   /* for the ops */
 };
 
 /* The deepest path (exec, fault, notifier, report) needs under 12 KiB in opt builds; sanitizers
- * grow frames several times. */
-#ifdef __OPTIMIZE__
+ * grow frames several times, and print their own reports on the stack they find. */
+#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define MACHINE_STACK_SIZE (64u << 10)
 #else
 #define MACHINE_STACK_SIZE (256u << 10)
@@ -115,33 +116,36 @@ struct machine {
 	u32 nr_vcpus;
 	struct kmem_cache *caches;
 	u64 knobs[KNOB_WORDS]; /* read-only while running */
+	u32 spin_rounds;       /* threads: polls of a wait before it gives way; read-only too */
 
 	struct smp_machine *smp;
 	struct lockdep *lockdep;
 	struct tlb_machine *tlb;
 	struct mm_machine *mm;
-	struct world *world;		    /* stress/: the tasks' programs and what they know */
-	const struct placement *placement;  /* where vCPUs sit; owned by the caller; may be NULL */
+	struct world *world;		   /* stress/: the tasks' programs and what they know */
+	const struct placement *placement; /* where vCPUs sit; owned by the caller; may be NULL */
 
 	struct violations violations;
 	struct explore_stats explored; /* of the last explored run */
-	__line_aligned u32 stopping; /* one of enum machine_end + 1; set once, by cmpxchg */
-	u32 vcpus_left;		     /* threads: vCPUs that still run */
+	__line_aligned u32 stopping;   /* one of enum machine_end, + 1; set once, by cmpxchg */
+	u32 vcpus_left;		       /* threads: vCPUs that still run */
 };
 
 struct machine *machine_create(const struct machine_config *config, const struct machine_ops *ops);
 void machine_destroy(struct machine *m);
 
 /*
- * Makes @m as machine_create() would have left it, on the memory and the stacks it has. Stacks
- * that unfinished tasks hold must have been released by the parts above before.
+ * Makes @m as machine_create() would have left it, on the memory and the stacks it has: arena_bytes
+ * and stack_size stay what they were. Stacks that unfinished tasks hold must have been released by
+ * the parts above before. Returns 0, or -ENOMEM: then all that can be done is machine_destroy().
  */
 int machine_reset(struct machine *m, const struct machine_config *config);
 
 /* Runs the machine to its end. @strategy is for EXECUTOR_EXPLORE only. */
 enum machine_end machine_run(struct machine *m, enum executor executor, struct strategy *strategy);
 
-/* Asks a running machine to stop; from any thread, also from outside. The first reason stays. */
+/* Asks a running machine to stop; from any thread, also from outside. The first reason stays. The
+ * vCPUs leave at their next decision point (explore), safepoint or wait (threads). */
 void machine_stop(struct machine *m, enum machine_end why);
 
 /* Leaves the emulated machine for good on this vCPU: back to its thread's own stack. */

@@ -19,23 +19,23 @@ struct strategy;
 /* Choices other than "which vCPU". Each kind has its own meaning of the @n alternatives; 0 is
  * always the quiet one (do nothing special). */
 enum choice {
-	CHOICE_INTERRUPT,   /* 1: take the pending interrupt at this decision point */
-	CHOICE_TICK,	    /* 1: the running task's time slice ends here */
-	CHOICE_WAKE,	    /* which waiter */
-	CHOICE_TLB_EVICT,   /* 1: the TLB drops an entry of its own accord */
-	CHOICE_TLB_FILL,    /* 1: a speculative walk fills an entry */
-	CHOICE_ALLOC_FAIL,  /* 1: this allocation fails */
-	CHOICE_DATA,	    /* random data of a program */
+	CHOICE_INTERRUPT,  /* 1: take the pending interrupt at this decision point */
+	CHOICE_TICK,	   /* 1: the running task's time slice ends here */
+	CHOICE_WAKE,	   /* which waiter */
+	CHOICE_TLB_EVICT,  /* 1: the TLB drops an entry of its own accord */
+	CHOICE_TLB_FILL,   /* 1: a speculative walk fills an entry */
+	CHOICE_ALLOC_FAIL, /* 1: this allocation fails */
+	CHOICE_DATA,	   /* random data of a program */
 	NR_CHOICES,
 };
 
 /* The decision point at which the running vCPU stands. */
 struct decision {
-	u64 runnable;	/* the vCPUs that can take a step; never empty */
-	u32 last;	/* the one that ran last; may not be in runnable */
-	u64 step;	/* decision points so far */
+	u64 runnable;		 /* the vCPUs that can take a step; never empty */
+	u32 last;		 /* the one that ran last; may not be in runnable */
+	u64 step;		 /* decision points so far */
 	const struct site *site; /* of the last one; NULL when it ended or was blocked */
-	u64 address;	/* arena offset that it is about to access; 0 for none */
+	u64 address;		 /* arena offset that it is about to access; 0 for none */
 };
 
 struct strategy_ops {

@@ -37,11 +37,9 @@ static u32 random_pick(struct strategy *s, const struct decision *d)
 
 /* One in this many: events that a real machine sees much more rarely than memory accesses. */
 static const u32 rarity[NR_CHOICES] = {
-	[CHOICE_INTERRUPT] = 2,	 /* taken or delayed: both matter */
-	[CHOICE_TICK] = 16,	 /* some preemptions in a system call, not one at each access */
-	[CHOICE_TLB_EVICT] = 32,
-	[CHOICE_TLB_FILL] = 16,
-	[CHOICE_ALLOC_FAIL] = 64,
+	[CHOICE_INTERRUPT] = 2, /* taken or delayed: both matter */
+	[CHOICE_TICK] = 16,	/* some preemptions in a system call, not one at each access */
+	[CHOICE_TLB_EVICT] = 32, [CHOICE_TLB_FILL] = 16, [CHOICE_ALLOC_FAIL] = 64,
 };
 
 static u32 random_choose(struct strategy *s, enum choice kind, u32 cpu, u32 n)

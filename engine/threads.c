@@ -26,6 +26,13 @@ INVARIANT(inv_hung, "hung-tasks",
  * runs comes within this, and one that does not run needs our processor. */
 #define SPIN_ROUNDS 24
 
+/* The same while every vCPU has a processor of its own: whoever is waited for runs, and a yield would
+ * only make the answer late. Still bounded: other programs may have taken a processor. */
+#define SPIN_ROUNDS_ALONE 1000
+
+/* The first rounds do without the pause instruction, which takes 40 to 140 cycles. */
+#define SPIN_ROUNDS_TIGHT 16
+
 static inline void cpu_pause(void)
 {
 #ifdef __x86_64__
@@ -33,9 +40,10 @@ static inline void cpu_pause(void)
 #endif
 }
 
-static void futex_wait(u32 *word, u32 value)
+/* For at most @limit; NULL: no limit. */
+static void futex_wait(u32 *word, u32 value, const struct timespec *limit)
 {
-	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, limit, NULL, 0);
 }
 
 static void futex_wake(u32 *word)
@@ -85,6 +93,12 @@ void vcpu_run_interrupts(struct vcpu *v)
 
 void vcpu_take_interrupts(struct vcpu *v)
 {
+	if (unlikely(v->oracle_depth)) {
+		/* The next safepoint outside takes them, or finds that the slice has ended. */
+		if (v->ticks == 0)
+			v->ticks = 1;
+		return;
+	}
 	vcpu_run_interrupts(v);
 	if (v->ticks == 0 && !v->explorer) {
 		v->ticks = TICK_SAFEPOINTS;
@@ -92,6 +106,17 @@ void vcpu_take_interrupts(struct vcpu *v)
 			v->need_resched = 1;
 	}
 	if (v->need_resched && !v->preempt_count && !v->irqs_off)
+		v->machine->ops.preempt(v);
+}
+
+/* What we wait for may be done by a task that waits for this vCPU. */
+static void relax_preempt(struct vcpu *v)
+{
+	if (v->preempt_count || v->irqs_off || v->oracle_depth)
+		return;
+	if (__atomic_load_n(&v->nr_waiting, __ATOMIC_RELAXED))
+		v->need_resched = 1;
+	if (v->need_resched)
 		v->machine->ops.preempt(v);
 }
 
@@ -104,10 +129,12 @@ void cpu_relax_on(const volatile void *addr, struct spin *s)
 		return;
 	}
 	vcpu_run_interrupts(v);
-	if (++s->rounds < SPIN_ROUNDS) {
-		cpu_pause();
+	if (likely(++s->rounds < v->machine->spin_rounds)) {
+		if (s->rounds > SPIN_ROUNDS_TIGHT)
+			cpu_pause();
 		return;
 	}
+	relax_preempt(v);
 	sched_yield();
 }
 
@@ -126,7 +153,7 @@ void vcpu_halt(void)
 			v->machine->ops.vcpu_sleep(v);
 		while (__atomic_load_n(&v->halted, __ATOMIC_SEQ_CST) &&
 		       !__atomic_load_n(&v->pending, __ATOMIC_SEQ_CST))
-			futex_wait(&v->halted, 1);
+			futex_wait(&v->halted, 1, NULL);
 		if (v->machine->ops.vcpu_wake)
 			v->machine->ops.vcpu_wake(v);
 	}
@@ -168,10 +195,9 @@ void machine_stop(struct machine *m, enum machine_end why)
 
 	__atomic_compare_exchange_n(&m->stopping, &none, (u32)why + 1, false, __ATOMIC_SEQ_CST,
 				    __ATOMIC_SEQ_CST);
-	if (m->executor == EXECUTOR_EXPLORE) {
-		explore_stop(m, why);
+	/* The explorer looks at stopping by itself. */
+	if (__atomic_load_n(&m->executor, __ATOMIC_RELAXED) == EXECUTOR_EXPLORE)
 		return;
-	}
 	for (u32 i = 0; i < m->nr_vcpus; i++) {
 		struct vcpu *v = &m->vcpus[i];
 
@@ -205,7 +231,9 @@ static void *vcpu_thread(void *arg)
 	if (m->ops.vcpu_offline)
 		m->ops.vcpu_offline(v);
 	vcpu_set_current(NULL);
-	__atomic_fetch_sub(&m->vcpus_left, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&v->run_state, VCPU_DONE, __ATOMIC_RELAXED);
+	if (!__atomic_sub_fetch(&m->vcpus_left, 1, __ATOMIC_SEQ_CST))
+		futex_wake(&m->vcpus_left);
 	return NULL;
 }
 
@@ -217,29 +245,81 @@ static u64 now_ms(void)
 	return (u64)ts.tv_sec * 1000 + (u64)ts.tv_nsec / 1000000;
 }
 
+/*
+ * The watchdog. A vCPU is stuck if it is not idle and makes no progress for the limit, although it
+ * had processor time: with more vCPUs than cores, and other programs on the host, a vCPU may just
+ * not have been run. Its fair share is what one of all vCPUs would get; STALL_SHARE of that since
+ * half of the limit is enough to be blamed. One that has none at all (it sleeps in the host, which
+ * nothing here should do) is blamed after STALL_HARD limits.
+ */
+#define STALL_SHARE 2 /* half */
+#define STALL_HARD 8
+
 struct watch {
 	u64 progress;
-	u64 since; /* ms */
+	u64 since; /* ms on the watchdog's clock: when progress was seen to change */
+	u64 ran;   /* ms of processor time at half of the limit; 0: not looked at yet */
 };
 
-/* Looks for a vCPU that is neither idle nor getting on, and for a machine that is all idle. */
-static void watchdog(struct machine *m, struct watch *watch, struct watch *all, u64 now)
-{
-	u64 limit = (u64)m->config.stall_seconds * 1000;
-	bool all_idle = true;
-	u64 sum = 0;
+struct watchdog {
+	struct machine *machine;
+	const pthread_t *threads;
+	struct watch *vcpus;
+	struct watch all;
+	u64 share; /* vCPUs for each core of the host */
+	u64 limit; /* ms */
+	/* The watchdog's own clock, ms. It stops while nobody looks, so that a process that was
+	 * stopped for a minute (SIGSTOP, a debugger, a paused virtual machine) is not stuck. */
+	u64 now, last_look;
+};
 
+/* Processor time that the vCPU's thread has had, at least 1 ms. */
+static u64 thread_ran_ms(pthread_t thread)
+{
+	struct timespec ts = {0};
+	clockid_t clock;
+
+	if (!pthread_getcpuclockid(thread, &clock))
+		clock_gettime(clock, &ts);
+	return (u64)ts.tv_sec * 1000 + (u64)ts.tv_nsec / 1000000 + 1;
+}
+
+/* No progress of vCPU @i for @quiet ms: is it stuck? */
+static bool stuck(struct watchdog *w, u32 i, u64 quiet)
+{
+	struct watch *watch = &w->vcpus[i];
+
+	if (quiet <= w->limit / 2)
+		return false;
+	if (!watch->ran)
+		watch->ran = thread_ran_ms(w->threads[i]);
+	if (quiet <= w->limit)
+		return false;
+	return quiet > STALL_HARD * w->limit ||
+	       (thread_ran_ms(w->threads[i]) - watch->ran) * w->share * STALL_SHARE >= w->limit / 2;
+}
+
+/* Looks for a vCPU that is neither idle nor getting on, and for a machine that is all idle. */
+static void watchdog_look(struct watchdog *w)
+{
+	struct machine *m = w->machine;
+	u64 now = now_ms(), sum = 0;
+	bool all_idle = true;
+
+	w->now += min(now - w->last_look, 2 * (u64)MONITOR_INTERVAL_MS);
+	w->last_look = now;
 	for (u32 i = 0; i < m->nr_vcpus; i++) {
 		struct vcpu *v = &m->vcpus[i];
 		u64 progress = __atomic_load_n(&v->progress, __ATOMIC_RELAXED);
+		bool done = __atomic_load_n(&v->run_state, __ATOMIC_RELAXED) == VCPU_DONE;
 		bool idle = __atomic_load_n(&v->halted, __ATOMIC_RELAXED) &&
 			    !__atomic_load_n(&v->pending, __ATOMIC_RELAXED);
 
 		sum += progress;
-		all_idle &= idle;
-		if (idle || progress != watch[i].progress) {
-			watch[i] = (struct watch){progress, now};
-		} else if (now - watch[i].since > limit) {
+		all_idle &= idle || done;
+		if (idle || done || progress != w->vcpus[i].progress) {
+			w->vcpus[i] = (struct watch){.progress = progress, .since = w->now};
+		} else if (stuck(w, i, w->now - w->vcpus[i].since)) {
 			violation_from_outside(m, &inv_soft_lockup, i,
 					       "CPU%u made no progress for %u s", i,
 					       m->config.stall_seconds);
@@ -247,9 +327,9 @@ static void watchdog(struct machine *m, struct watch *watch, struct watch *all, 
 			return;
 		}
 	}
-	if (!all_idle || sum != all->progress) {
-		*all = (struct watch){sum, now};
-	} else if (now - all->since > limit) {
+	if (!all_idle || sum != w->all.progress) {
+		w->all = (struct watch){.progress = sum, .since = w->now};
+	} else if (w->now - w->all.since > w->limit) {
 		violation_from_outside(m, &inv_hung, 0,
 				       "all CPUs have been idle for %u s and tasks are left",
 				       m->config.stall_seconds);
@@ -257,26 +337,46 @@ static void watchdog(struct machine *m, struct watch *watch, struct watch *all, 
 	}
 }
 
-static void watch_until_done(struct machine *m)
+/* Returns true as soon as all vCPUs' threads have ended, false after MONITOR_INTERVAL_MS. */
+static bool wait_for_vcpus(struct machine *m)
 {
-	struct watch *watch = calloc(m->nr_vcpus, sizeof(*watch));
-	struct watch all = {0, now_ms()};
+	u64 end = now_ms() + MONITOR_INTERVAL_MS;
 
-	for (u32 i = 0; watch && i < m->nr_vcpus; i++)
-		watch[i].since = all.since;
-	while (__atomic_load_n(&m->vcpus_left, __ATOMIC_SEQ_CST)) {
-		/* Short runs (tests, benches) should not wait a whole interval for the end. */
-		for (u32 us = 0; us < MONITOR_INTERVAL_MS * 1000; us += 1000) {
-			if (!__atomic_load_n(&m->vcpus_left, __ATOMIC_SEQ_CST))
-				break;
-			usleep(1000);
-		}
+	for (;;) {
+		u32 left = __atomic_load_n(&m->vcpus_left, __ATOMIC_SEQ_CST);
+		u64 now = now_ms();
+		struct timespec limit = {0};
+
+		if (!left)
+			return true;
+		if (now >= end)
+			return false;
+		limit.tv_nsec = (long)(end - now) * 1000000;
+		futex_wait(&m->vcpus_left, left, &limit);
+	}
+}
+
+static void watch_until_done(struct machine *m, const pthread_t *threads)
+{
+	u64 cores = (u64)max(sysconf(_SC_NPROCESSORS_ONLN), 1L);
+	struct watchdog w = {
+		.machine = m,
+		.threads = threads,
+		.vcpus = calloc(m->nr_vcpus, sizeof(*w.vcpus)),
+		.share = (m->nr_vcpus + cores - 1) / cores,
+		.limit = (u64)m->config.stall_seconds * 1000,
+		.last_look = now_ms(),
+	};
+	bool done;
+
+	do {
+		done = wait_for_vcpus(m);
 		if (m->ops.monitor)
 			m->ops.monitor(m);
-		if (watch && m->config.stall_seconds && !machine_stopping(m))
-			watchdog(m, watch, &all, now_ms());
-	}
-	free(watch);
+		if (!done && w.vcpus && w.limit && !machine_stopping(m))
+			watchdog_look(&w);
+	} while (!done);
+	free(w.vcpus);
 }
 
 enum machine_end threads_run(struct machine *m)
@@ -291,6 +391,8 @@ enum machine_end threads_run(struct machine *m)
 		m->vcpus[i].explorer = NULL;
 		m->vcpus[i].ticks = TICK_SAFEPOINTS;
 	}
+	m->spin_rounds = (long)m->nr_vcpus <= sysconf(_SC_NPROCESSORS_ONLN) ? SPIN_ROUNDS_ALONE
+									     : SPIN_ROUNDS;
 	if (m->ops.threads_prepare)
 		m->ops.threads_prepare(m);
 	while (!err && started < m->nr_vcpus) {
@@ -305,7 +407,7 @@ enum machine_end threads_run(struct machine *m)
 				       strerror(err));
 		machine_stop(m, MACHINE_STOPPED);
 	}
-	watch_until_done(m);
+	watch_until_done(m, threads);
 	for (u32 i = 0; i < started; i++)
 		pthread_join(threads[i], NULL);
 	free(threads);

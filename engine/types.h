@@ -29,7 +29,7 @@ typedef int64_t s64;
 #define __line_aligned __attribute__((aligned(CACHE_LINE)))
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 #define min(a, b)                                                                                  \
 	({                                                                                         \

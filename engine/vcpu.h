@@ -53,22 +53,23 @@ struct vcpu {
 	struct rq *rq;
 	struct mm_percpu *mm;
 	u32 id;
-	u32 preempt_count;    /* preemption is off while not zero */
-	u32 irqs_off;	      /* 1 while interrupts are disabled */
-	u32 in_interrupt;     /* nesting of interrupt handlers (0 or 1) */
-	u32 oracle_depth;     /* inside the oracle: accesses are no decision points */
-	u32 need_resched;     /* schedule() at the next preemption point */
-	u32 nr_waiting;	      /* tasks queued here; written under the rq lock by anybody, atomic */
-	u32 ticks;	      /* safepoints left until the next tick (threads) */
-	u32 rcu_nesting;      /* rcu_read_lock depth of the running task */
-	u64 progress;	      /* system calls and context switches: what the watchdog looks at */
-	u32 softirq;	      /* deferred work waits for run_softirq() (smp/rcu.h) */
-	u64 *counters;	      /* this vCPU's vmstat counters (smp/vmstat.h) */
+	u32 preempt_count; /* preemption is off while not zero */
+	u32 irqs_off;	   /* 1 while interrupts are disabled */
+	u32 in_interrupt;  /* nesting of interrupt handlers (0 or 1) */
+	u32 oracle_depth;  /* inside the oracle: accesses are no decision points */
+	u32 need_resched;  /* schedule() at the next preemption point */
+	u32 nr_waiting;	   /* tasks queued here; written under the rq lock by anybody, atomic */
+	u32 ticks;	   /* safepoints left until the next tick (threads) */
+	u32 rcu_nesting;   /* rcu_read_lock depth of the running task */
+	u64 progress;	   /* system calls and context switches: what the watchdog looks at */
+	u32 softirq;	   /* deferred work waits for run_softirq() (smp/rcu.h) */
+	u64 *counters;	   /* this vCPU's vmstat counters (smp/vmstat.h) */
 	struct explorer *explorer; /* NULL under the threads executor */
 	struct event_ring events;
 	struct rng rng;
 
-	/* Explorer's own; touched only by the one thread that explores. */
+	/* Explorer's own; touched only by the one thread that explores. Under threads run_state
+	 * says only whether the vCPU's thread has ended (VCPU_DONE); atomic there. */
 	enum vcpu_run_state run_state;
 	const volatile void *spin_addr;
 	const struct site *site; /* the decision point it stands at */
@@ -78,7 +79,7 @@ struct vcpu {
 
 	/* Shared: other vCPUs set bits and wake us. */
 	__line_aligned u32 pending;
-	u32 halted; /* futex word: 1 while this pthread sleeps in vcpu_halt() */
+	u32 halted;	  /* futex word: 1 while this pthread sleeps in vcpu_halt() */
 	void *call_queue; /* call-function requests, newest first (smp/ipi.h) */
 	char pad[CACHE_LINE - 16];
 } __line_aligned;

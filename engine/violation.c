@@ -6,8 +6,7 @@
 
 #include "engine/explore.h"
 
-const struct invariant inv_kernel_bug = {"kernel-bug",
-					 "the emulated kernel's own assertions hold"};
+const struct invariant inv_kernel_bug = {"kernel-bug", "the emulated kernel's own assertions hold"};
 
 static bool claim(struct machine *m)
 {
@@ -27,7 +26,8 @@ static void complete(struct machine *m, const struct invariant *inv, const char 
 	first->where = where;
 	first->cpu = cpu;
 	first->other_cpu = other_cpu == ~0u ? cpu : other_cpu;
-	first->time = m->vcpus[cpu].events.clock;
+	/* From outside the vCPU may be running: a glance. */
+	first->time = __atomic_load_n(&m->vcpus[cpu].events.clock, __ATOMIC_RELAXED);
 	vsnprintf(first->message, sizeof(first->message), fmt, args);
 	__atomic_store_n(&m->violations.ready, 1, __ATOMIC_RELEASE);
 }
@@ -56,7 +56,8 @@ void violation_from_outside(struct machine *m, const struct invariant *inv, u32 
 	if (!claim(m))
 		return;
 	va_start(args, fmt);
-	complete(m, inv, "watchdog", min(cpu, m->nr_vcpus - 1), ~0u, fmt, args);
+	complete(m, inv, m->executor == EXECUTOR_EXPLORE ? "explorer" : "watchdog",
+		 min(cpu, m->nr_vcpus - 1), ~0u, fmt, args);
 	va_end(args);
 }
 

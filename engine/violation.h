@@ -63,9 +63,10 @@ extern const struct invariant inv_kernel_bug;
 	} while (0)
 
 /* Records a violation found from outside (a deadlock, a stalled vCPU); does not leave. */
-__attribute__((cold, format(printf, 4, 5))) void
-violation_from_outside(struct machine *m, const struct invariant *inv, u32 cpu, const char *fmt,
-		       ...);
+__attribute__((cold, format(printf, 4, 5))) void violation_from_outside(struct machine *m,
+									const struct invariant *inv,
+									u32 cpu, const char *fmt,
+									...);
 
 /*
  * The report in the style of a kernel splat: the BUG line, what the rule is, what every vCPU was

@@ -69,7 +69,12 @@ struct vm_area_struct {
 
 struct mm_struct {
 	struct mm_context context; /* id, CPU mask, root; tlbshoot/ */
-	u32 magic;		   /* MM_MAGIC while alive */
+
+	/* Atomic. With context.flush_pending on a line of their own: every zap writes them. */
+	s64 rss[NR_MM_COUNTERS];
+	u32 oracle_notifier_depth; /* range starts without their end */
+
+	__line_aligned u32 magic; /* MM_MAGIC while alive */
 	u32 mm_users, mm_count;	   /* atomic */
 	u32 flags;
 	struct rw_semaphore mmap_sem;
@@ -84,9 +89,7 @@ struct mm_struct {
 	u64 start_stack, arg_start, arg_end, mmap_base;
 	struct file *exe_file;
 
-	/* Atomic. */
-	s64 rss[NR_MM_COUNTERS];
-	s64 nr_ptes;
+	s64 nr_ptes;	 /* atomic */
 	u64 hiwater_rss; /* written under mmap_sem or by the last user */
 
 	struct task_struct *owner; /* task_lock of the owner */
@@ -98,8 +101,10 @@ struct mm_struct {
 	/* For the data oracle: images that can see each other's private data share a domain (fork
 	 * keeps it, exec makes a new one). Constant. */
 	u32 domain;
-	u32 oracle_notifier_depth; /* atomic: range starts without their end */
-};
+} __line_aligned;
+_Static_assert(offsetof(struct mm_struct, oracle_notifier_depth) / CACHE_LINE ==
+		       offsetof(struct mm_struct, context.flush_pending) / CACHE_LINE,
+	       "what a zap writes lies on one line");
 
 /* x86-64: user page tables begin at 0 (v3.14 FIRST_USER_ADDRESS). */
 #define FIRST_USER_ADDRESS 0ULL

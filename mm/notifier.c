@@ -92,6 +92,7 @@ void mmu_notifier_release(struct mm_struct *mm)
 	WRITE_ONCE(list->gone, 1);
 }
 
+/* After the callback: the release must have waited for all of it. */
 static void check_not_gone(const struct mmu_notifier_mm *list, const struct mm_struct *mm)
 {
 	if (unlikely(oracle_read(list->gone)))
@@ -107,10 +108,10 @@ void mmu_notifier_start_slow(struct mm_struct *mm, u64 start, u64 end)
 	rcu_read_lock();
 	for (struct mmu_notifier *mn = rcu_dereference(list->first); mn;
 	     mn = rcu_dereference(mn->next)) {
-		check_not_gone(list, mm);
 		atomic_inc(&mn->nr_start);
 		if (mn->ops->invalidate_range_start)
 			mn->ops->invalidate_range_start(mn, mm, start, end);
+		check_not_gone(list, mm);
 	}
 	rcu_read_unlock();
 }
@@ -122,10 +123,10 @@ void mmu_notifier_end_slow(struct mm_struct *mm, u64 start, u64 end)
 	rcu_read_lock();
 	for (struct mmu_notifier *mn = rcu_dereference(list->first); mn;
 	     mn = rcu_dereference(mn->next)) {
-		check_not_gone(list, mm);
 		atomic_inc(&mn->nr_end);
 		if (mn->ops->invalidate_range_end)
 			mn->ops->invalidate_range_end(mn, mm, start, end);
+		check_not_gone(list, mm);
 	}
 	rcu_read_unlock();
 }

@@ -36,10 +36,15 @@ INVARIANT(inv_in_pagevec, "page-freed-in-pagevec",
 INVARIANT(inv_free_state, "free-page-state",
 	  "a page in no free list is in use, a page in one is not; never-used pages are untouched");
 
-/* v3.14 zone_batchsize() and pageset_set_batch(): lists of up to 6 batches of 31 pages for any zone
- * of more than 512 MiB. */
+/* A batch is v3.14's zone_batchsize() for any zone of more than 512 MiB. The list may hold more
+ * than its 6 batches: since v6.7 the kernel lets it grow while pages go round on one CPU, so that
+ * they stay in that CPU's caches. Two page tables' worth: what one vCPU zaps at a go and faults in
+ * again. */
 #define PCP_BATCH 31
-#define PCP_HIGH (6 * PCP_BATCH)
+#define PCP_HIGH (33 * PCP_BATCH)
+/* Where the list is short, batches shrink with it, to this many of them (v3.14
+ * pageset_set_batch()). */
+#define PCP_BATCHES 6
 /* Per-CPU lists together hide at most one page in this many from the other vCPUs. */
 #define PCP_SHARE 8
 
@@ -437,7 +442,7 @@ int page_alloc_setup(struct machine *m, u64 nr_pages)
 	mm->zone = z;
 	buddy_setup(z, mm->pages, nr_pages);
 	z->pcp_high = clamp_u32(nr_pages / ((u64)m->nr_vcpus * PCP_SHARE), 1, PCP_HIGH);
-	z->pcp_batch = clamp_u32(z->pcp_high * PCP_BATCH / PCP_HIGH, 1, PCP_BATCH);
+	z->pcp_batch = clamp_u32(z->pcp_high / PCP_BATCHES, 1, PCP_BATCH);
 	for (u32 i = 0; i < m->nr_vcpus; i++) {
 		m->vcpus[i].mm->pcp = pcp_create(m, z->pcp_high);
 		if (!m->vcpus[i].mm->pcp)

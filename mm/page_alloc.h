@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The page allocator: a buddy system under one zone lock, and a list of single free pages for each
- * vCPU in front of it, refilled and emptied in batches (v3.14 mm/page_alloc.c, pcp->batch 31,
- * pcp->high 186; both shrink with the machine, so that a small one does not hide its memory there).
+ * vCPU in front of it, refilled and emptied in batches (v3.14 mm/page_alloc.c, pcp->batch 31; list
+ * and batch shrink with the machine, so that a small one does not hide its memory there).
  * A freed page is reused at once, last freed first: a use after free meets the new owner soon.
  *
  * Process context only (page frees by RCU run in process context too); preemption may be on.

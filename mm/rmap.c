@@ -18,7 +18,8 @@ INVARIANT(inv_bad_mapcount, "bad-pte-mapcount",
 	  "a page is mapped as often as its mapcount says, never less than not at all");
 INVARIANT(inv_anon_vma, "anon-vma-freed", "an anon_vma in use has references");
 
-static struct anon_vma *anon_vma_alloc(void)
+/* @root NULL: a family of its own. */
+static struct anon_vma *anon_vma_alloc(struct anon_vma *root)
 {
 	struct anon_vma *av = kmem_cache_alloc(this_mm()->anon_vma_cache);
 
@@ -27,36 +28,44 @@ static struct anon_vma *anon_vma_alloc(void)
 	init_rwsem(&av->rwsem, &av->slot, 1, LOCK_CLASS_anon_vma_rwsem);
 	init_once(av->refcount, 0);
 	CDS_INIT_LIST_HEAD(&av->chains);
+	av->root = root ? root : av;
+	if (root)
+		atomic_inc(&root->refcount);
 	return av;
 }
 
 static void put_anon_vma(struct anon_vma *av)
 {
 	s32 left = (s32)atomic_dec_return(&av->refcount);
+	struct anon_vma *root;
 
 	if (unlikely(left < 0))
 		VIOLATION(&inv_anon_vma, "reference dropped at %d", left + 1);
-	if (!left)
-		kmem_cache_free(this_mm()->anon_vma_cache, av);
+	if (left)
+		return;
+	root = av->root;
+	kmem_cache_free(this_mm()->anon_vma_cache, av);
+	if (root != av)
+		put_anon_vma(root);
 }
 
-/* @av joins the ones that @vma's pages may belong to. anon_vma->rwsem is taken here. */
+/* @av joins the ones that @vma's pages may belong to. The root's rwsem is taken here. */
 static void chain_link(struct vm_area_struct *vma, struct anon_vma_chain *avc, struct anon_vma *av)
 {
 	avc->vma = vma;
 	avc->anon_vma = av;
 	atomic_inc(&av->refcount);
 	cds_list_add(&avc->same_vma, &vma->anon_vma_chain);
-	down_write(&av->rwsem);
+	down_write(&av->root->rwsem);
 	cds_list_add_tail(&avc->same_anon_vma, &av->chains);
-	up_write(&av->rwsem);
+	up_write(&av->root->rwsem);
 }
 
-static __noinline int anon_vma_prepare_slow(struct vm_area_struct *vma)
+static __noinline int anon_vma_prepare_slow(struct vm_area_struct *vma, struct anon_vma *root)
 {
 	struct mm_struct *mm = vma->vm_mm;
 	struct anon_vma_chain *avc = kmem_cache_alloc(this_mm()->avc_cache);
-	struct anon_vma *av = avc ? anon_vma_alloc() : NULL;
+	struct anon_vma *av = avc ? anon_vma_alloc(root) : NULL;
 
 	if (!av) {
 		if (avc)
@@ -77,7 +86,7 @@ static __noinline int anon_vma_prepare_slow(struct vm_area_struct *vma)
 		return 0;
 	}
 	spin_unlock(&mm->page_table_lock);
-	kmem_cache_free(this_mm()->anon_vma_cache, av);
+	put_anon_vma(av);
 	kmem_cache_free(this_mm()->avc_cache, avc);
 	return 0;
 }
@@ -86,7 +95,7 @@ int anon_vma_prepare(struct vm_area_struct *vma)
 {
 	if (likely(smp_load_acquire(&vma->anon_vma)))
 		return 0;
-	return anon_vma_prepare_slow(vma);
+	return anon_vma_prepare_slow(vma, NULL);
 }
 
 int anon_vma_clone(struct vm_area_struct *dst, struct vm_area_struct *src)
@@ -115,7 +124,7 @@ int anon_vma_fork(struct vm_area_struct *vma, struct vm_area_struct *parent)
 		return -ENOMEM;
 	/* New pages of the child belong to the child alone: they get an anon_vma of their own, so
 	 * that a walk for them does not visit the parent. */
-	if (anon_vma_prepare_slow(vma)) {
+	if (anon_vma_prepare_slow(vma, parent->anon_vma->root)) {
 		unlink_anon_vmas(vma);
 		return -ENOMEM;
 	}
@@ -130,9 +139,9 @@ void unlink_anon_vmas(struct vm_area_struct *vma)
 	{
 		struct anon_vma *av = avc->anon_vma;
 
-		down_write(&av->rwsem);
+		down_write(&av->root->rwsem);
 		cds_list_del(&avc->same_anon_vma);
-		up_write(&av->rwsem);
+		up_write(&av->root->rwsem);
 		cds_list_del(&avc->same_vma);
 		kmem_cache_free(this_mm()->avc_cache, avc);
 		put_anon_vma(av);
@@ -220,13 +229,13 @@ static void rmap_walk_anon(struct page *p, rmap_one one, void *arg)
 
 	if (!av)
 		return;
-	down_read(&av->rwsem);
+	down_read(&av->root->rwsem);
 	cds_list_for_each_entry(avc, &av->chains, same_anon_vma)
 	{
 		if (vma_address(avc->vma, p->index, &addr) && !one(p, avc->vma, addr, arg))
 			break;
 	}
-	up_read(&av->rwsem);
+	up_read(&av->root->rwsem);
 	put_anon_vma(av);
 }
 

@@ -4,8 +4,8 @@
  *
  * Anonymous pages point to an anon_vma, which knows the VMAs that may map the page through
  * anon_vma_chains; a fork links the child's VMA into all anon_vmas of the parent's. File pages are
- * found through the address_space's i_mmap. anon_vma.rwsem and i_mmap_mutex guard the lists; the pte
- * lock decides whether an entry really maps the page.
+ * found through the address_space's i_mmap. The root anon_vma's rwsem and i_mmap_mutex guard the lists
+ * and the bounds of the VMAs on them; the pte lock decides whether an entry really maps the page.
  *
  * An anon_vma lives until its last chain is unlinked and nobody holds refcount.
  */
@@ -15,18 +15,22 @@
 #include "mm/mm_types.h"
 
 struct anon_vma {
-	struct rw_semaphore rwsem; /* one slot: readers are few */
+	struct rw_semaphore rwsem; /* of a root; one slot: readers are few */
 	struct rwsem_slot slot;
 	u32 refcount; /* atomic: one for each chain, one for each rmap walk */
 	u32 id;
-	struct cds_list_head chains; /* anon_vma_chain.same_anon_vma; rwsem */
+	struct cds_list_head chains; /* anon_vma_chain.same_anon_vma; root->rwsem */
+	/* The first ancestor's, or itself; constant, with a reference. A VMA is on the lists of many
+	 * anon_vmas of one family, and its bounds can only change when all of them hold still: so
+	 * one lock is for all of them. */
+	struct anon_vma *root;
 };
 
 struct anon_vma_chain {
 	struct vm_area_struct *vma;
 	struct anon_vma *anon_vma;
 	struct cds_list_head same_vma;	    /* mmap_sem and page_table_lock */
-	struct cds_list_head same_anon_vma; /* anon_vma->rwsem */
+	struct cds_list_head same_anon_vma; /* anon_vma->root->rwsem */
 };
 
 /* Gives @vma an anon_vma if it has none. mmap_sem for reading is enough. 0 or -ENOMEM. */

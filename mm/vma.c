@@ -288,19 +288,19 @@ struct vm_area_struct **detach_vmas(struct mm_struct *mm, u32 first, u32 nr)
 
 /* --- Changing bounds -------------------------------------------------------------------------- */
 
-/* Keeps out reverse mapping, which finds a VMA by its file or its anon_vma and reads its fields. */
+/* Keeps out reverse mapping, which finds a VMA by its file or its anon_vmas and reads its fields. */
 static void rmap_lock(const struct vm_area_struct *vma)
 {
 	if (vma->vm_file)
 		mutex_lock(&vma->vm_file->inode->mapping.i_mmap_mutex);
 	if (vma->anon_vma)
-		down_write(&vma->anon_vma->rwsem);
+		down_write(&vma->anon_vma->root->rwsem);
 }
 
 static void rmap_unlock(const struct vm_area_struct *vma)
 {
 	if (vma->anon_vma)
-		up_write(&vma->anon_vma->rwsem);
+		up_write(&vma->anon_vma->root->rwsem);
 	if (vma->vm_file)
 		mutex_unlock(&vma->vm_file->inode->mapping.i_mmap_mutex);
 }

@@ -9,7 +9,7 @@
  * vm_unacct_memory().
  *
  * Bounds, vm_pgoff and vm_flags are also read by reverse mapping, under i_mmap_mutex or the
- * anon_vma's rwsem and without mmap_sem: a VMA that is on their lists changes them with all three
+ * root anon_vma's rwsem and without mmap_sem: a VMA that is on their lists changes them with all three
  * held.
  */
 #ifndef MM_VMA_H

@@ -78,7 +78,6 @@ static void context_switch(struct vcpu *v, struct task_struct *prev, struct task
 	event_record(&ev_switch, prev->pid, next->pid);
 	count_vm_event(VMSTAT_nr_context_switches);
 	rq->curr = next;
-	WRITE_ONCE(next->cpu, v->id);
 	if (m->smp->ops.context_switch_mm)
 		rq->prev_mm = m->smp->ops.context_switch_mm(prev, next);
 	if (prev->state == TASK_DEAD)
@@ -170,7 +169,8 @@ void schedule(void)
 
 static void preempt_schedule(struct vcpu *v)
 {
-	if (task_is_idle(v->current_task))
+	/* The oracle may let go of locks, but is not interrupted: later, then. */
+	if (task_is_idle(v->current_task) || v->oracle_depth)
 		return;
 	event_record(&ev_preempt, v->current_task->pid, 0);
 	count_vm_event(VMSTAT_nr_preemptions);
@@ -231,12 +231,13 @@ u32 sched_pick_cpu(struct machine *m, const u64 *allowed)
 }
 
 /* Moves @t, which is neither running nor queued, to @cpu. Under the lock of the run queue that it
- * leaves: who has that lock and saw @t belong to it may rely on that (task_rq_lock). */
+ * leaves: who has that lock and saw @t belong to it may rely on that. Release: who takes the other
+ * queue's lock next finds what was written under this one (task_rq_lock). */
 static void set_task_cpu(struct task_struct *t, u32 cpu)
 {
 	if (t->cpu == cpu)
 		return;
-	WRITE_ONCE(t->cpu, cpu);
+	smp_store_release(&t->cpu, cpu);
 	count_vm_event(VMSTAT_nr_migrations);
 }
 
@@ -264,7 +265,7 @@ static struct rq *task_rq_lock(struct machine *m, struct task_struct *t)
 		struct rq *rq = rq_of(m, cpu);
 
 		spin_lock(&rq->lock);
-		if (READ_ONCE(t->cpu) == cpu)
+		if (smp_load_acquire(&t->cpu) == cpu)
 			return rq;
 		spin_unlock(&rq->lock);
 	}

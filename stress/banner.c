@@ -62,7 +62,7 @@ static void write_config(FILE *out, const struct config *config)
 static void write_opening(FILE *out, const struct config *config, const char *what)
 {
 	fprintf(out, "mmtorture " MMTORTURE_VERSION ": %s%s of %s:",
-		config_is_busted(config) ? "BUSTED " : "", what, verb_names.names[config->verb]);
+		config_is_busted(config) ? "BUSTED " : "", what, config_run_name(config));
 }
 
 void banner_start(FILE *out, const struct config *config)

@@ -62,6 +62,8 @@ enum verb {
 	X(OPT_MAX_STEPS, "max-steps")                                                              \
 	X(OPT_POLICY, "policy")                                                                    \
 	X(OPT_TABLE_FREE, "table-free")                                                            \
+	X(OPT_GATHER_BUNDLE, "gather-bundle")                                                      \
+	X(OPT_GATHER_BATCHES, "gather-batches")                                                    \
 	X(OPT_TLB, "tlb")                                                                          \
 	X(OPT_TOPOLOGY, "topology")                                                                \
 	X(OPT_NO_BIND, "no-bind")                                                                  \
@@ -117,6 +119,8 @@ struct config {
 	char policy[CONFIG_NAME_SIZE];
 	char tlb[CONFIG_NAME_SIZE];
 	enum table_free table_free;
+	unsigned int gather_bundle;  /* pages in an mmu_gather's first batch */
+	unsigned int gather_batches; /* further batches that it may have */
 	char topology[CONFIG_PATH_SIZE]; /* hwloc XML of another host; "": this host */
 	bool no_bind;
 
@@ -173,6 +177,16 @@ int host_facts_read(struct host_facts *facts, struct error *err);
  * not fit. Returns 0, or -1 with @err filled. A job must have been read by now.
  */
 int config_resolve(struct config *config, const struct host_facts *facts, struct error *err);
+
+/*
+ * What the run is called. The configuration of a replay is the one that explore had, read from a
+ * schedule file: explore itself takes no file.
+ */
+static inline const char *config_run_name(const struct config *config)
+{
+	return verb_names.names[config->verb == VERB_EXPLORE && config->file[0] ? VERB_REPLAY
+										: config->verb];
+}
 
 /* Whether bugs are planted: the run is BUSTED. */
 static inline bool config_is_busted(const struct config *config)

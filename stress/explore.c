@@ -153,14 +153,19 @@ static struct world *explored_world(const struct config *config, struct strategy
 }
 
 /* What the explorer cannot do is refused before anything is printed. */
-static bool refused(const struct config *config)
+static enum verdict refused(const struct config *config)
 {
 	if (config->cpus > MAX_VCPUS_EXPLORE) {
-		fprintf(stderr, "mmtorture: --cpus %u: explore takes 1 to %d CPUs\n", config->cpus,
-			MAX_VCPUS_EXPLORE);
-		return true;
+		fprintf(stderr, "mmtorture: --cpus: explore takes 1 to %d CPUs, not %u\n",
+			MAX_VCPUS_EXPLORE, config->cpus);
+		return VERDICT_USAGE;
 	}
-	return false;
+	if (config->memory_model != MEMORY_MODEL_SC) {
+		fprintf(stderr, "mmtorture: --memory-model: this version explores under sequential "
+				"consistency only; give sc\n");
+		return VERDICT_SKIPPED;
+	}
+	return VERDICT_CLEAN;
 }
 
 int verb_explore(const struct config *config)
@@ -169,10 +174,10 @@ int verb_explore(const struct config *config)
 	struct error err = {0};
 	struct strategy *s;
 	struct world *w;
-	int status;
+	int status = refused(config);
 
-	if (refused(config))
-		return VERDICT_USAGE;
+	if (status != VERDICT_CLEAN)
+		return status;
 	w = explored_world(config, &s);
 	if (!w)
 		return VERDICT_UNTRUSTWORTHY;
@@ -202,19 +207,20 @@ static bool diverged(struct world *w, const struct schedule *s)
 	return true;
 }
 
-static int replay_world(const struct config *config, const struct config *recorded,
-			const struct schedule *schedule)
+/* @config is the recorded one, with this command's file and --json. */
+static int replay_world(const struct config *config, const struct schedule *schedule)
 {
+	struct counter counters[RUN_COUNTERS_MAX];
 	struct run run;
 	struct error err = {0};
 	struct strategy *s;
 	enum machine_end end;
 	enum verdict verdict;
-	struct world *w = explored_world(recorded, &s);
+	struct world *w = explored_world(config, &s);
 
 	if (!w)
 		return VERDICT_UNTRUSTWORTHY;
-	if (run_begin(&run, recorded, &err)) {
+	if (run_begin(&run, config, &err)) {
 		fprintf(stderr, "mmtorture: %s\n", err.line);
 		world_destroy(w);
 		strategy_destroy(s);
@@ -222,6 +228,7 @@ static int replay_world(const struct config *config, const struct config *record
 	}
 	end = world_run(w, EXECUTOR_EXPLORE, schedule->seed, s);
 	run_report_violation(&run, w, config->file);
+	run_report_counters(&run, counters, run_counters(w, counters, RUN_COUNTERS_MAX));
 	verdict = diverged(w, schedule) ? VERDICT_DIVERGED : run_verdict(&run, end);
 	if (verdict != VERDICT_DIVERGED)
 		printf("replayed: %" PRIu64 " decision points, history %016" PRIx64
@@ -230,6 +237,20 @@ static int replay_world(const struct config *config, const struct config *record
 	world_destroy(w);
 	strategy_destroy(s);
 	return run_end(&run, verdict);
+}
+
+/* Makes the recorded configuration that of this command. */
+static int adopt_command(struct config *recorded, const struct config *config, struct error *err)
+{
+	int argc = 0;
+
+	while (config->command[argc])
+		argc++;
+	memcpy(recorded->json, config->json, sizeof(recorded->json));
+	memcpy(recorded->file, config->file, sizeof(recorded->file));
+	/* The job's text is in the schedule file; where it once came from is not known. */
+	memcpy(recorded->job_name, config->file, sizeof(recorded->job_name));
+	return config_keep_command(recorded, argc, config->command, err);
 }
 
 int verb_replay(const struct config *config)
@@ -248,12 +269,12 @@ int verb_replay(const struct config *config)
 	config_init(recorded, VERB_EXPLORE);
 	verbs_known_names(&names);
 	if (host_facts_read(&host, &err) ||
-	    schedule_read(config->file, &schedule, recorded, &names, &host, &err)) {
+	    schedule_read(config->file, &schedule, recorded, &names, &host, &err) ||
+	    adopt_command(recorded, config, &err)) {
 		fprintf(stderr, "mmtorture: %s\n", err.line);
 		status = err.status;
 	} else {
-		memcpy(recorded->json, config->json, sizeof(recorded->json));
-		status = replay_world(config, recorded, &schedule);
+		status = replay_world(recorded, &schedule);
 	}
 	config_destroy(recorded);
 	free(recorded);

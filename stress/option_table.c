@@ -2,6 +2,7 @@
 #include "stress/options.h"
 
 #include "engine/types.h"
+#include "mm/mmu_gather.h"
 #include "stress/duration.h"
 
 #define SOAK VERB_BIT(VERB_SOAK)
@@ -20,6 +21,9 @@ static const struct name_list memory_model_list = {"memory model", memory_models
 static const char *const table_frees[] = {"ipi", "rcu"};
 static const struct name_list table_free_list = {"way of freeing page tables", table_frees,
 						 ARRAY_SIZE(table_frees)};
+
+/* The presets below, as text. */
+_Static_assert(MMU_GATHER_BUNDLE == 8 && MAX_GATHER_BATCH_COUNT == 19, "the presets are the kernel's");
 
 #define FIELD(field) .offset = offsetof(struct config, field)
 #define LIST(list) .list_offset = offsetof(struct known_names, list)
@@ -190,6 +194,32 @@ const struct option_row option_table[NR_OPTIONS] = {
 			.preset = "ipi",
 			.verbs = SOAK | EXPLORE,
 			.help = "what makes freeing page tables safe: the flush's interrupts, or RCU",
+		},
+	[OPT_GATHER_BUNDLE] =
+		{
+			.argument = "N",
+			.type = OPTION_COUNT,
+			FIELD(gather_bundle),
+			.min = 1,
+			.max = MMU_GATHER_BUNDLE,
+			.unit = "pages",
+			.in_job = true,
+			.preset = "8",
+			.verbs = SOAK | EXPLORE,
+			.help = "pages that a gather holds before it needs another batch",
+		},
+	[OPT_GATHER_BATCHES] =
+		{
+			.argument = "N",
+			.type = OPTION_COUNT,
+			FIELD(gather_batches),
+			.min = 0,
+			.max = MAX_GATHER_BATCH_COUNT,
+			.unit = "batches",
+			.in_job = true,
+			.preset = "19",
+			.verbs = SOAK | EXPLORE,
+			.help = "further batches of a gather before it is full and must be flushed",
 		},
 	[OPT_TLB] =
 		{

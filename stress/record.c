@@ -149,7 +149,7 @@ struct record *record_new(const struct config *config)
 		append(record, command, text_json(*arg));
 	snprintf(seed, sizeof(seed), "%" PRIu64, config->seed);
 	set(record, record->root, "version", json_string(MMTORTURE_VERSION));
-	set(record, record->root, "verb", json_string(verb_names.names[config->verb]));
+	set(record, record->root, "verb", json_string(config_run_name(config)));
 	set(record, record->root, "command", command);
 	set(record, record->root, "seed", json_string(seed));
 	set(record, record->root, "config", config_json(record, config));

@@ -10,6 +10,7 @@
 
 #include "smp/vmstat.h"
 #include "stress/banner.h"
+#include "stress/options.h"
 
 /* Events of all vCPUs that a report shows. */
 #define REPORT_EVENTS 60
@@ -35,6 +36,13 @@ static void signals_block(struct run *run)
 		run->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
+/* Whether there is something to write while it runs; a replay is over at once. */
+static bool has_intervals(const struct config *config)
+{
+	return config->json[0] && option_applies(OPT_STAT_INTERVAL, config->verb) &&
+	       !config->file[0];
+}
+
 int run_begin(struct run *run, const struct config *config, struct error *err)
 {
 	memset(run, 0, sizeof(*run));
@@ -43,12 +51,12 @@ int run_begin(struct run *run, const struct config *config, struct error *err)
 	run->record = record_new(config);
 	if (!run->record)
 		return error_no_memory(err);
-	if (config->json[0] && record_lines_open(&run->lines, config->json, err)) {
+	if (has_intervals(config) && record_lines_open(&run->lines, config->json, err)) {
 		record_free(run->record);
 		return -1;
 	}
 	signals_block(run);
-	progress_init(&run->progress, stderr, verb_names.names[config->verb]);
+	progress_init(&run->progress, stderr, config_run_name(config));
 	banner_start(stdout, config);
 	run->started_s = now_s();
 	run->next_stat_s = (double)config->stat_interval_ns * 1e-9;

@@ -150,6 +150,8 @@ void slot_main(void *arg)
 	user_task_init(&u, s);
 	if (g->job->kthread) {
 		work(&u);
+		if (current->mm)
+			sys_exit(0); /* it has become a process by exec */
 		return;
 	}
 	err = user_exec(&u, 0);

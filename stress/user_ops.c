@@ -313,6 +313,13 @@ static void vfork_child(void *arg)
 	sys_exit(0);
 }
 
+/* The task is about to end. A mix goes on with a successor in its slot; a program ends with its task.
+ * False: there is no room for a successor, and the task stays. */
+static bool may_end(struct user_task *u)
+{
+	return u->slot->group->job->program.nr || !slot_replace(u);
+}
+
 /* In a shared mm exec is what posix_spawn does: a vfork child execs. */
 static bool op_exec(struct user_task *u, u32 stack_pages)
 {
@@ -322,13 +329,12 @@ static bool op_exec(struct user_task *u, u32 stack_pages)
 		return true;
 	}
 	if (u->slot->group->job->kthread && !current->mm) {
-		/* A kernel thread that execs becomes a process; its slot goes on with another. */
+		/* A kernel thread that execs becomes a process, and ends as one. */
 		struct exec_image image = small_image(u, stack_pages);
 
-		if (slot_replace(u))
+		if (!may_end(u))
 			return true;
-		if (!sys_execve(&image))
-			sys_exit(0);
+		(void)sys_execve(&image);
 		return false;
 	}
 	return user_exec(u, stack_pages) == 0 || current->mm;
@@ -341,7 +347,7 @@ static bool op_exec_fail(struct user_task *u)
 		     !u->slot->group->job->kthread;
 
 	image.fail_at = after ? EXEC_FAIL_AFTER : EXEC_FAIL_BEFORE;
-	if (after && slot_replace(u))
+	if (after && !may_end(u))
 		return true;
 	(void)sys_execve(&image);
 	return !after;
@@ -349,7 +355,7 @@ static bool op_exec_fail(struct user_task *u)
 
 static bool op_exit(struct user_task *u)
 {
-	return slot_replace(u) != 0;
+	return !may_end(u);
 }
 
 static u32 some_pid(struct user_task *u)

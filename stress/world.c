@@ -75,7 +75,8 @@ static void configure(struct world *w)
 		.geometry = tlb_geometry_find(c->tlb),
 		.policy = c->policy[0] ? tlb_policy_find(c->policy) : NULL,
 		.table_free_rcu = c->table_free == TABLE_FREE_RCU,
-		.gather_batches = ~0u,
+		.gather_bundle = c->gather_bundle,
+		.gather_batches = c->gather_batches,
 	};
 }
 

@@ -189,6 +189,9 @@ static inline void test_conductor(void *arg)
 	files_drop_all(t->m);
 	EXPECT(!t->inode->mapping.nr_cached);
 	EXPECT(!t->inode->mapping.nr_mappings);
+	page_alloc_audit(t->m);
+	lru_audit(t->m);
+	memcg_audit(t->m);
 }
 
 /*

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The page lock, the page cache, file faults, truncation and invalidation, and the audit of files.
  */
+#include "mm/file_private.h"
 #include "mm/filemap.h"
 #include "mm/pagelock.h"
 #include "tests/mm_file_machine.h"
@@ -63,34 +64,53 @@ Test(page_lock, excludes)
 }
 
 /* Two pages of one wait queue: a wake-up for one must not be spent on who waits for the other. */
-static void hold_all(struct file_test *t)
+static u64 other_of_queue(struct file_test *t)
 {
-	for (u64 i = 0; i < t->inode->max_pages; i++)
-		unlock_page(cached_page(t, i));
-}
+	u32 mask = t->m->mm->files->page_wait.mask;
+	struct page *first = t->inode->mapping.pages[0];
 
-static void put_all(struct file_test *t)
-{
-	for (u64 i = 0; i < t->inode->max_pages; i++) {
-		struct page *p = find_get_page(&t->inode->mapping, i);
+	for (u64 i = 1; i < t->inode->max_pages; i++) {
+		struct page *p = t->inode->mapping.pages[i];
 
-		EXPECT(p);
-		put_page(p); /* ours */
-		put_page(p); /* hold_all()'s */
+		if (((page_to_pfn(first) ^ page_to_pfn(p)) & mask) == 0)
+			return i;
 	}
+	EXPECT(!"two pages with one queue");
+	return 0;
 }
 
-static void lock_each(struct file_test *t)
+static void read_pages(struct file_test *t)
 {
 	for (u64 i = 0; i < t->inode->max_pages; i++) {
-		struct page *p = find_get_page(&t->inode->mapping, i);
+		struct page *p = cached_page(t, i);
 
-		EXPECT(p);
-		lock_page(p);
-		cond_resched();
 		unlock_page(p);
 		put_page(p);
 	}
+	t->count = other_of_queue(t);
+}
+
+static void lock_often(struct file_test *t, u64 index)
+{
+	struct page *p = find_get_page(&t->inode->mapping, index);
+
+	EXPECT(p);
+	for (u32 i = 0; i < 3; i++) {
+		lock_page(p);
+		yield();
+		unlock_page(p);
+	}
+	put_page(p);
+}
+
+static void lock_first(struct file_test *t)
+{
+	lock_often(t, 0);
+}
+
+static void lock_other(struct file_test *t)
+{
+	lock_often(t, t->count);
 }
 
 Test(page_lock, wakes_who_waits_for_this_page)
@@ -99,9 +119,8 @@ Test(page_lock, wakes_who_waits_for_this_page)
 		.nr_vcpus = 2,
 		.file_pages = 16,
 		.knob = NO_KNOB,
-		.prepare = hold_all,
-		.finish = put_all,
-		.workers = {lock_each, lock_each, lock_each, lock_each},
+		.prepare = read_pages,
+		.workers = {lock_first, lock_other, lock_first, lock_other},
 	};
 
 	run_clean(&s, SEEDS, ROUNDS);
@@ -664,6 +683,7 @@ static void dirty_is_seen_late(struct file_test *t)
 	put_page(p);
 	EXPECT(remove_mapping(p));
 	EXPECT(p->refcount == 1 && !page_in_cache(p) && !t->inode->mapping.nr_cached);
+	EXPECT(!p->memcg);
 	unlock_page(p);
 	put_page(p);
 }

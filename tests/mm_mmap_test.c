@@ -570,6 +570,10 @@ static void locked_child(void *arg)
 	expect_filled(0, 4);
 	EXPECT_EQ(sys_munlock(PAGE(0), 2 * PAGE_SIZE), 0);
 	expect_filled(0, 4);
+	/* Pages that nobody writes are still the parent's too, and it has them locked. */
+	EXPECT_EQ(sys_mlock(PAGE(8), 2 * PAGE_SIZE), 0);
+	EXPECT_EQ(sys_munlock(PAGE(8), 2 * PAGE_SIZE), 0);
+	EXPECT_EQ(pages_mlocked(current->mm, 8, 2), 2);
 	sys_exit(0);
 }
 
@@ -580,12 +584,17 @@ static void locked_fork_body(void *arg)
 	map_fixed(0, 4, RW);
 	fill(0, 4);
 	EXPECT_EQ(sys_mlock(PAGE(0), 4 * PAGE_SIZE), 0);
+	map_fixed(8, 2, RW);
+	fill(8, 2);
+	EXPECT_EQ(sys_mprotect(PAGE(8), 2 * PAGE_SIZE, VM_READ), 0);
+	EXPECT_EQ(sys_mlock(PAGE(8), 2 * PAGE_SIZE), 0);
 	EXPECT(sys_clone(0, "child", locked_child, s, NULL) > 0);
 	EXPECT(sys_wait(NULL) > 0);
 	EXPECT_EQ(pages_mlocked(s->mm, 0, 4), 4);
 	expect_filled(0, 4);
 	EXPECT_EQ(sys_munlock(PAGE(0), 4 * PAGE_SIZE), 0);
-	EXPECT_EQ(pages_mlocked(s->mm, 0, 4), 0);
+	EXPECT_EQ(sys_munlock(PAGE(8), 2 * PAGE_SIZE), 0);
+	EXPECT_EQ(pages_mlocked(s->mm, 0, 10), 0);
 }
 
 Test(mmap, mlock_is_each_process_s_own)
@@ -810,6 +819,49 @@ static void file_race_body(void *arg)
 Test(mmap, file_areas_change_under_writeback_and_truncation)
 {
 	run_together(2, 3, 40, file_race_body);
+}
+
+static void shared_pages_child(void *arg)
+{
+	u32 rounds = exploring() ? 2 : 100;
+
+	(void)arg;
+	for (u32 i = 0; i < rounds; i++) {
+		EXPECT_EQ(sys_mprotect(PAGE(2), 3 * PAGE_SIZE, RW), 0);
+		EXPECT_EQ(sys_mlock(PAGE(1), 2 * PAGE_SIZE), 0);
+		EXPECT_EQ(sys_mprotect(PAGE(2), 3 * PAGE_SIZE, VM_READ), 0);
+		EXPECT_EQ(sys_munlock(PAGE(0), 6 * PAGE_SIZE), 0);
+		unmap(5, 1);
+		map_fixed(5, 1, RW);
+		fill(5, 1);
+		EXPECT_EQ(sys_mprotect(PAGE(5), PAGE_SIZE, VM_READ), 0);
+	}
+	expect_filled(0, 6);
+	sys_exit(0);
+}
+
+/* A child's areas are split, merged and unmapped while its parent munlocks pages that both have,
+ * for which it looks at the child's areas. */
+static void shared_pages_body(void *arg)
+{
+	struct space *s = arg;
+	u32 rounds = exploring() ? 2 : 200;
+
+	map_fixed(0, 6, RW);
+	fill(0, 6);
+	EXPECT_EQ(sys_mprotect(PAGE(0), 6 * PAGE_SIZE, VM_READ), 0);
+	EXPECT(sys_clone(0, "child", shared_pages_child, s, NULL) > 0);
+	for (u32 i = 0; i < rounds; i++) {
+		EXPECT_EQ(sys_mlock(PAGE(0), 6 * PAGE_SIZE), 0);
+		EXPECT_EQ(sys_munlock(PAGE(0), 6 * PAGE_SIZE), 0);
+	}
+	EXPECT(sys_wait(NULL) > 0);
+	expect_filled(0, 6);
+}
+
+Test(mmap, reverse_mapping_looks_at_areas_that_change)
+{
+	run_together(2, 1, 100, shared_pages_body);
 }
 
 /* --- Planted -------------------------------------------------------------------------------- */

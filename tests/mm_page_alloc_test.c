@@ -78,6 +78,8 @@ static void task_content(void *arg)
 	struct page *a = alloc_page(PAGE_USER), *b = alloc_page(PAGE_USER);
 
 	(void)arg;
+	for (u32 i = 0; i < FRAME_WORDS; i++)
+		page_frame(a)->data[i] = 99;
 	clear_user_page(a);
 	for (u32 i = 0; i < FRAME_WORDS; i++) {
 		check(!page_frame(a)->data[i]);

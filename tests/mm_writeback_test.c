@@ -215,6 +215,34 @@ Test(writeback, two_writers)
 	run_clean(&s, 3 * SEEDS, ROUNDS);
 }
 
+/* Also what another task has begun to write is on the disk when the call returns. */
+static void store_and_sync(struct file_test *t)
+{
+	struct frame f;
+
+	for (u64 n = 1; n <= 4; n++) {
+		EXPECT(!user_write(t->shared, n));
+		t->written[0][0] = n;
+		writeback_range(t->inode, 0, 1);
+		disk_read(t->inode->disk_block, &f);
+		EXPECT(f.data[0] == n);
+	}
+}
+
+Test(writeback, is_done_when_it_returns)
+{
+	const struct scenario s = {
+		.nr_vcpus = 3,
+		.file_pages = 1,
+		.knob = NO_KNOB,
+		.prepare = map_shared,
+		.finish = all_on_disk,
+		.workers = {store_and_sync, write_back, write_back},
+	};
+
+	run_clean(&s, 3 * SEEDS, ROUNDS);
+}
+
 /* Another address space with the same file: its entries are found through i_mmap. */
 static void store_elsewhere(struct file_test *t)
 {

@@ -251,6 +251,32 @@ Test(flush, leaving_a_running_mm_is_refused)
 	run_alone(test_config(1), map_forty, leave_while_running, "kernel-bug");
 }
 
+/* Nothing is freed and nothing used: the look at the end of the flush finds it. */
+static void protect_and_miss_one(void *arg)
+{
+	struct test_machine *t = arg;
+	pteval_t *pte = test_pte(t, t->mm[0], PAGE(0));
+
+	EXPECT(wr(PAGE(0), 1) == 0);
+	tlb_change_begin(&t->mm[0]->context);
+	WRITE_ONCE(*pte, *pte & ~PTE_RW);
+	flush_tlb_page(&t->mm[0]->context, PAGE(0));
+	EXPECT(!exploring());
+	tlb_change_end(&t->mm[0]->context);
+	/* Threads do not look there, but at uses. */
+	for (u32 i = 0; i <= TLB_CHECK_INTERVAL; i++)
+		EXPECT(wr(PAGE(0), 1) == 0);
+	EXPECT(!"reached");
+}
+
+Test(flush, excess_after_a_flush_is_seen)
+{
+	struct test_config c = test_config(1);
+
+	knob_set(c.machine.knobs, KNOB_FLUSH_RANGE_SHORT);
+	run_alone(c, map_forty, protect_and_miss_one, "tlb-exceeds-pagetable");
+}
+
 /* --- Policies --------------------------------------------------------------------------------- */
 
 Test(flush, named_policies)
@@ -484,6 +510,8 @@ Test(flush, audit_sees_an_unfinished_change)
 /* --- Races ------------------------------------------------------------------------------------ */
 
 #define STORM_PAGES 4
+/* Entries without a page that a zap passes on its way: time in which others run. */
+#define STORM_HOLES 12
 #define STORM_VCPUS 3
 
 #define STORM_TASKS 5
@@ -518,6 +546,8 @@ static void exchange(struct test_machine *t, u32 first, u32 nr)
 		struct mm_context *ctx = &t->mm[k]->context;
 
 		tlb_change_begin(ctx);
+		for (u32 i = 0; i < STORM_HOLES; i++)
+			EXPECT(!READ_ONCE(*test_pte(t, t->mm[k], PAGE(STORM_PAGES + i))));
 		for (u32 i = 0; i < nr; i++)
 			pfns[k][i] = pte_pfn(xchg(test_pte(t, t->mm[k], PAGE(first + i)), 0));
 		if (nr == 1)
@@ -599,7 +629,7 @@ static void storm_map(struct test_machine *t, const struct storm *s)
 }
 
 static const struct storm small_storm = {.zaps = 3, .accesses = 2, .yields = 3};
-static const struct storm big_storm = {.zaps = 150, .accesses = 20};
+static const struct storm big_storm = {.zaps = 60, .accesses = 20};
 
 /* CPU0 zaps; CPU1 switches between both mms; CPU2 goes lazy again and again. */
 static void storm_tasks(struct test_machine *t, const struct storm *s)
@@ -617,7 +647,7 @@ static void small_storm_tasks(struct test_machine *t)
 	storm_tasks(t, &small_storm);
 }
 
-#define SILENT_SEEDS 3000
+#define SILENT_SEEDS 2000
 
 static void explore_is_silent(const struct tlb_policy *policy)
 {
@@ -701,6 +731,69 @@ static void crossing(struct test_machine *t)
 	map_forty(t);
 	test_task(t, 0, t->mm[0], zap_own_half);
 	test_task(t, 1, t->mm[0], zap_own_half);
+}
+
+/* And a third that is lazy, and leaves while the other of the two may be flushing. */
+static void read_some_and_end(void *arg)
+{
+	(void)arg;
+	for (u32 i = 0; i < 40; i += 8)
+		rd(PAGE(i));
+	test_exit_mm();
+}
+
+static void crossing_with_lazy(struct test_machine *t)
+{
+	crossing(t);
+	test_task(t, 2, t->mm[0], read_some_and_end);
+}
+
+Test(flush, shootdowns_cross_at_a_lazy_cpu)
+{
+	struct campaign found;
+	const char *slug = explore_seeds(test_config(3), crossing_with_lazy, 300, &found);
+
+	cr_assert_null(slug, "seed %llu: %s: %s", (unsigned long long)found.seed, slug,
+		       found.message);
+}
+
+/* Both CPUs zap the same pages. What one has cleared and not yet flushed, a third may use, also
+ * when the other's flush of it has just ended. */
+static void zap_everything(void *arg)
+{
+	struct test_machine *t = arg;
+
+	for (u32 i = 0; i < 4; i++)
+		zap(t, t->mm[0], 8 * i, 8);
+	test_exit_mm();
+}
+
+static void read_everything(void *arg)
+{
+	(void)arg;
+	for (u32 round = 0; round < 2; round++) {
+		for (u32 i = 0; i < 32; i++)
+			rd(PAGE(i));
+	}
+	test_exit_mm();
+}
+
+static void parallel_zaps(struct test_machine *t)
+{
+	map_forty(t);
+	test_task(t, 0, t->mm[0], zap_everything);
+	test_task(t, 1, t->mm[0], zap_everything);
+	test_task(t, 2, t->mm[0], read_everything);
+}
+
+Test(flush, parallel_zaps_of_the_same_pages)
+{
+	struct test_config c = big_config(3);
+	struct campaign found;
+	const char *slug = explore_seeds(c, parallel_zaps, 300, &found);
+
+	cr_assert_null(slug, "seed %llu: %s: %s", (unsigned long long)found.seed, slug,
+		       found.message);
 }
 
 Test(flush, shootdowns_cross_explored)

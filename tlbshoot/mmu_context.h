@@ -29,10 +29,11 @@ struct task_struct;
 
 struct mm_context {
 	u32 id;		   /* the mm's number, never reused in a machine */
-	u32 flush_pending; /* atomic */
 	u64 root;	   /* frame of the page directory; constant */
 	u64 recent_va;	   /* explorer: where its CPUs may speculate; atomic, zero to begin with */
 	u64 cpumask[CPU_WORDS]; /* atomic; only the words that nr_vcpus needs are used */
+	/* Last, apart from what every fault reads: each zap writes it. */
+	u32 flush_pending; /* atomic */
 };
 
 /* A new address space that no CPU uses yet. @root stays with it for its life. */

@@ -122,26 +122,6 @@ void tlb_oracle_check_use(struct vcpu *v, const struct tlb *t, u64 va, enum tlb_
 	use_exceeds(v, t, va, pfn, access, rights, &s);
 }
 
-/* --- Reports from anywhere -------------------------------------------------------------------- */
-
-static void report(struct machine *m, const struct invariant *inv, const struct vcpu *holder,
-		   const char *fmt, ...) __attribute__((cold, noinline, format(printf, 4, 5)));
-
-/* On a vCPU: leaves the machine. From outside: returns. */
-static void report(struct machine *m, const struct invariant *inv, const struct vcpu *holder,
-		   const char *fmt, ...)
-{
-	char text[VIOLATION_MESSAGE_SIZE];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	if (this_vcpu())
-		VIOLATION_WITH(inv, holder->id, "%s", text);
-	violation_from_outside(m, inv, holder->id, "%s", text);
-}
-
 /* --- Searches --------------------------------------------------------------------------------- */
 
 /* What is looked for in a TLB, and how a find is reported. */
@@ -154,8 +134,25 @@ struct search {
 	u64 pfn;
 	/* or entries of [start, end) that the page table does not grant: */
 	u64 start, end;
+	const char *where; /* the function that searches, for the report */
 	bool found;
 };
+
+/* On a vCPU: leaves the machine. From outside: returns. */
+static __cold_path __attribute__((format(printf, 3, 4))) void
+report(struct search *s, const struct invariant *inv, const char *fmt, ...)
+{
+	char text[VIOLATION_MESSAGE_SIZE];
+	va_list args;
+
+	s->found = true;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (this_vcpu())
+		violation_report(inv, s->where, s->v->id, "%s", text);
+	violation_from_outside(s->m, inv, s->v->id, "%s", text);
+}
 
 static u64 tag_va(u64 tag, u32 shift)
 {
@@ -164,8 +161,7 @@ static u64 tag_va(u64 tag, u32 shift)
 
 ORACLE_LOOKS static void found_frame(struct search *s, const char *where, u64 va)
 {
-	s->found = true;
-	report(s->m, s->inv, s->v, "pfn %llu: CPU%u's %s still has it, for va %llx of mm %u%s",
+	report(s, s->inv, "pfn %llu: CPU%u's %s still has it, for va %llx of mm %u%s",
 	       (unsigned long long)s->pfn, s->v->id, where, (unsigned long long)va,
 	       s->t->loaded ? s->t->loaded->id : 0, s->t->state == TLBSTATE_LAZY ? " (lazy)" : "");
 }
@@ -209,9 +205,10 @@ ORACLE_LOOKS static void search_frame(struct search *s)
 		found_frame(s, "root register", 0);
 }
 
-ORACLE_LOOKS static void search_all(struct machine *m, const struct invariant *inv, u64 pfn)
+ORACLE_LOOKS static void search_all(struct machine *m, const struct invariant *inv, u64 pfn,
+				    const char *where)
 {
-	struct search s = {.m = m, .inv = inv, .pfn = pfn};
+	struct search s = {.m = m, .inv = inv, .pfn = pfn, .where = where};
 
 	for (u32 i = 0; i < m->nr_vcpus && !s.found; i++) {
 		s.v = &m->vcpus[i];
@@ -223,13 +220,13 @@ ORACLE_LOOKS static void search_all(struct machine *m, const struct invariant *i
 ORACLE_LOOKS void tlb_oracle_frame_freed(struct machine *m, u64 pfn)
 {
 	struct vcpu *v = this_vcpu();
-	struct search s = {.m = m, .inv = &inv_at_free, .pfn = pfn, .v = v};
+	struct search s = {.m = m, .inv = &inv_at_free, .pfn = pfn, .v = v, .where = __func__};
 
 	if (!v)
 		return;
 	if (exploring()) {
 		count_tlb_event(v, VMSTAT_oracle_tlb_scans);
-		search_all(m, &inv_at_free, pfn);
+		search_all(m, &inv_at_free, pfn, __func__);
 		return;
 	}
 	s.t = v->tlb;
@@ -243,14 +240,13 @@ ORACLE_LOOKS void tlb_oracle_frame_freed(struct machine *m, u64 pfn)
 void tlb_oracle_frame_taken(struct machine *m, u64 pfn)
 {
 	if (exploring())
-		search_all(m, &inv_at_reuse, pfn);
+		search_all(m, &inv_at_reuse, pfn, __func__);
 }
 
 ORACLE_LOOKS static void found_excess(struct search *s, const char *where, u64 va, u64 pfn,
 				      u32 rights, const struct step *step)
 {
-	s->found = true;
-	report(s->m, &inv_exceeds, s->v,
+	report(s, &inv_exceeds,
 	       "CPU%u's %s has va %llx of mm %u -> pfn %llu, rights %x%s; the page table has entry "
 	       "%llx, rights %x, and nothing is pending",
 	       s->v->id, where, (unsigned long long)va, s->t->loaded->id, (unsigned long long)pfn,
@@ -317,15 +313,14 @@ ORACLE_LOOKS static void check_in_mask(struct search *s)
 
 	if (oracle_read(ctx->cpumask[id / 64]) & (1ULL << (id % 64)))
 		return;
-	s->found = true;
-	report(s->m, &inv_mask, s->v, "CPU%u has the root of mm %u loaded, its bit is clear%s", id,
-	       ctx->id, s->t->state == TLBSTATE_LAZY ? " (lazy)" : "");
+	report(s, &inv_mask, "CPU%u has the root of mm %u loaded, its bit is clear%s", id, ctx->id,
+	       s->t->state == TLBSTATE_LAZY ? " (lazy)" : "");
 }
 
 ORACLE_LOOKS void tlb_oracle_flush_done(struct mm_context *ctx, u64 start, u64 end)
 {
 	struct vcpu *self = this_vcpu();
-	struct search s = {.m = self->machine, .start = start, .end = end};
+	struct search s = {.m = self->machine, .start = start, .end = end, .where = __func__};
 
 	if (!exploring())
 		return;
@@ -344,7 +339,7 @@ ORACLE_LOOKS void tlb_oracle_flush_done(struct mm_context *ctx, u64 start, u64 e
 
 ORACLE_LOOKS void tlb_oracle_audit(struct machine *m)
 {
-	struct search s = {.m = m, .start = 0, .end = TASK_SIZE};
+	struct search s = {.m = m, .start = 0, .end = TASK_SIZE, .where = __func__};
 
 	for (u32 i = 0; i < m->nr_vcpus && !s.found; i++) {
 		s.v = &m->vcpus[i];
@@ -352,7 +347,7 @@ ORACLE_LOOKS void tlb_oracle_audit(struct machine *m)
 		if (!s.t->loaded)
 			continue;
 		if (oracle_read(s.t->loaded->flush_pending)) {
-			report(m, &inv_unfinished, s.v, "mm %u: %u changes are pending",
+			report(&s, &inv_unfinished, "mm %u: %u changes are pending",
 			       s.t->loaded->id, oracle_read(s.t->loaded->flush_pending));
 			return;
 		}
