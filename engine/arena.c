@@ -157,7 +157,8 @@ void *kmem_cache_alloc(struct kmem_cache *c)
 			return NULL;
 	}
 	list->allocated++;
-	unpoison(object, c->size - sizeof(void *));
+	if (!c->type_stable)
+		unpoison(object, c->size - sizeof(void *));
 	return object;
 }
 
@@ -189,7 +190,8 @@ void kmem_cache_free(struct kmem_cache *c, void *object)
 	struct vcpu *v = this_vcpu();
 	struct kmem_cpu_list *list = own_list(c, v);
 
-	poison(object, c->size - sizeof(void *));
+	if (!c->type_stable)
+		poison(object, c->size - sizeof(void *));
 	*link_of(c, object) = list->free;
 	list->free = object;
 	list->allocated--;

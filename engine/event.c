@@ -50,6 +50,13 @@ void event_ring_reset(struct event_ring *ring)
 	ring->slots = slots;
 }
 
+void event_ring_begin(struct event_ring *ring)
+{
+	ring->clock = 0;
+	for (u64 i = 0; i < ring->head && i < EVENT_RING_SIZE; i++)
+		ring->slots[i].time = 0;
+}
+
 int event_format(const struct event *e, char *buf, size_t size)
 {
 	int n = snprintf(buf, size, "%s ", e->desc->name);

@@ -64,6 +64,9 @@ void event_record(const struct event_desc *desc, u64 a, u64 b);
 /* Forgets everything (a new schedule on the same machine). */
 void event_ring_reset(struct event_ring *ring);
 
+/* An explored run begins, whose time counts from 0: what set-up recorded comes before it all. */
+void event_ring_begin(struct event_ring *ring);
+
 /*
  * Prints the last @depth events of all vCPUs as columns, oldest first, one event a line in the
  * column of its vCPU. The machine must have stopped.

@@ -25,6 +25,7 @@ __noinline u64 vcpu_current_word(void)
 }
 #endif
 
+INVARIANT(inv_no_progress, "no-progress", "a schedule ends within its decision points");
 INVARIANT(inv_deadlock, "deadlock", "some vCPU can always go on until the machine has finished");
 
 /* Odd 64-bit constant of the history hash: FNV-1a's prime, 64 bit. */
@@ -149,6 +150,14 @@ static inline bool deliverable(const struct vcpu *v)
 	return v->pending && !v->irqs_off;
 }
 
+static __cold_path void no_progress(struct explorer *x, struct vcpu *v, const struct site *site)
+{
+	violation_from_outside(x->machine, &inv_no_progress, v->id,
+			       "not finished after %llu decision points; the last one in %s",
+			       (unsigned long long)x->d.step, site->func);
+	explore_end(x, v, MACHINE_NO_PROGRESS);
+}
+
 static __noinline void interrupts_and_preemption(struct explorer *x, struct vcpu *v)
 {
 	if (deliverable(v) && x->strategy->ops->choose(x->strategy, CHOICE_INTERRUPT, v->id, 2))
@@ -178,8 +187,10 @@ void explore_point(const volatile void *addr, const struct site *site)
 	v->site = site;
 	x->d.site = site;
 	x->d.address = arena_offset(&x->machine->arena, addr);
-	if (unlikely(++x->d.step >= x->max_steps) || unlikely(machine_stopping(x->machine)))
-		explore_end(x, v, MACHINE_NO_PROGRESS);
+	if (unlikely(++x->d.step >= x->max_steps))
+		no_progress(x, v, site);
+	if (unlikely(machine_stopping(x->machine)))
+		explore_leave(v);
 	if (x->d.runnable != own) {
 		u32 next = x->strategy->ops->pick(x->strategy, &x->d);
 
@@ -293,6 +304,7 @@ enum machine_end explore_run(struct machine *m, struct strategy *strategy)
 
 		v->explorer = &x;
 		v->run_state = VCPU_RUNNING;
+		event_ring_begin(&v->events);
 		v->ticks = 0; /* explore: ticks are a choice, never counted */
 		v->fiber = &v->main_fiber;
 		fiber_restart(&v->main_fiber, explore_vcpu_main, v);
@@ -316,7 +328,7 @@ enum machine_end explore_run(struct machine *m, struct strategy *strategy)
 		m->vcpus[i].explorer = NULL;
 	if (machine_stopping(m))
 		x.end = (enum machine_end)(m->stopping - 1);
-	if (m->violations.ready && x.end != MACHINE_DEADLOCK)
+	if (m->violations.ready && x.end != MACHINE_DEADLOCK && x.end != MACHINE_NO_PROGRESS)
 		return MACHINE_VIOLATION;
 	return x.end;
 }

@@ -13,6 +13,7 @@
 #include "mm/rmap.h"
 #include "smp/spinlock.h"
 #include "smp/vmstat.h"
+#include "tlbshoot/tlb_oracle.h"
 
 EVENT_DESC(ev_read, 320, 0, "page read", "inode %llu index %llu");
 EVENT_DESC(ev_remove, 321, 0, "page leaves the cache", "inode %llu index %llu");
@@ -260,5 +261,6 @@ bool clear_page_dirty_for_io(struct page *p)
 	 */
 	if (page_mkclean(p))
 		set_page_dirty(p);
+	tlb_oracle_frame_clean(this_vcpu()->machine, page_to_pfn(p));
 	return page_flag_test_clear(p, PG_dirty);
 }

@@ -22,6 +22,8 @@
 	  "a dirty shared file page loses its rmap before the flush (5df397dec7c4)")               \
 	X(ZAP_DROPS_DIRTY, "zap-drops-dirty", "zap does not move the pte's dirty bit to the page") \
 	X(PTE_CLEAR_UNLOCKED, "pte-clear-unlocked", "zap_pte_range does not take the pte lock")    \
+	X(SLEEP_IN_ATOMIC, "mmap-sem-under-ptl",                                                   \
+	  "zap_pte_range takes mmap_sem while it holds the pte lock")                              \
 	X(PTE_CLEAR_NOT_ATOMIC, "pte-clear-not-atomic",                                            \
 	  "zap reads and clears a pte in two steps: a dirty bit set between them is lost")         \
 	X(TABLE_FREE_AT_ONCE, "table-freed-at-once",                                               \
@@ -51,8 +53,8 @@
 	X(PAGE_STILL_IN_PAGEVEC, "pagevec-no-reference",                                           \
 	  "a page waits in a pagevec without a reference")                                         \
 	X(UNCHARGE_LOST, "uncharge-lost", "a batched uncharge forgets its last page")              \
-	X(ANON_VMA_FREED_EARLY, "anon-vma-freed-early",                                            \
-	  "the VMA is unhooked from its anon_vma after its pages' tables are freed")               \
+	X(RMAP_UNLINKED_LATE, "rmap-unlinked-late",                                                \
+	  "a VMA is unhooked from its anon_vmas only after its page tables are freed")             \
 	X(ZEROED_LATE, "page-zeroed-after-map",                                                    \
 	  "a fresh anonymous page is cleared after it has been mapped")
 

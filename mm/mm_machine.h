@@ -41,7 +41,7 @@ struct mm_machine {
 	struct mm_struct *init_mm; /* of kernel threads before they borrow another */
 	struct kmem_cache *mm_cache, *vma_cache, *anon_vma_cache, *avc_cache;
 	spinlock_t mmlist_lock; /* guards mmlist and the mmlist members of mms */
-	struct cds_list_head mmlist; /* every mm_struct from mm_alloc() to its freeing */
+	__line_aligned struct cds_list_head mmlist; /* every mm_struct from mm_alloc() to its freeing */
 	u32 next_mm_id;		     /* atomic */
 	u32 next_domain;	     /* atomic; see mm_struct.domain */
 

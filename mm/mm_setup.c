@@ -50,7 +50,11 @@ static int caches_setup(struct machine *m)
 	mm->anon_vma_cache = kmem_cache_create(m, "anon_vma", sizeof(struct anon_vma), CACHE_LINE);
 	mm->avc_cache = kmem_cache_create(m, "anon_vma_chain", sizeof(struct anon_vma_chain),
 					  sizeof(void *));
-	return mm->mm_cache && mm->anon_vma_cache && mm->avc_cache ? 0 : -ENOMEM;
+	if (!mm->mm_cache || !mm->anon_vma_cache || !mm->avc_cache)
+		return -ENOMEM;
+	/* page_get_anon_vma() may look at one that is being freed (rmap.c). */
+	mm->anon_vma_cache->type_stable = true;
+	return 0;
 }
 
 /* What reads of untouched anonymous memory are mapped to. */

@@ -95,12 +95,15 @@ struct mm_struct {
 	struct task_struct *owner; /* task_lock of the owner */
 	struct mem_cgroup *memcg;
 	struct mmu_notifier_mm *notifiers;
-	struct cds_list_head mmlist; /* mmlist_lock */
 	void *core_state;	     /* mmap_sem; not NULL: a core dump is under way */
 
 	/* For the data oracle: images that can see each other's private data share a domain (fork
 	 * keeps it, exec makes a new one). Constant. */
 	u32 domain;
+
+	/* mmlist_lock. On a line of its own: neighbours on the list write it. The list's head has the
+	 * same alignment, so that a walk's last step, from the head, computes an aligned address. */
+	__line_aligned struct cds_list_head mmlist;
 } __line_aligned;
 _Static_assert(offsetof(struct mm_struct, oracle_notifier_depth) / CACHE_LINE ==
 		       offsetof(struct mm_struct, context.flush_pending) / CACHE_LINE,

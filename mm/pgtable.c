@@ -131,6 +131,8 @@ pteval_t *pte_find_lock(struct mm_struct *mm, u64 addr, spinlock_t **ptl)
 	if (!pte_find(mm, addr, &where))
 		return NULL;
 	spin_lock(where.ptl);
+	/* Nor can it have gone while we waited for its lock. */
+	check_table(where.table_pfn, LEVEL_PTE, addr);
 	*ptl = where.ptl;
 	return where.pte;
 }
@@ -177,7 +179,8 @@ void free_pgtables(struct mmu_gather *tlb, struct vm_area_struct **vmas, u32 nr,
 		do {
 			/* No rmap walk may come to this VMA from here on: it would walk tables that
 			 * are going away. */
-			unlink_anon_vmas(vmas[i]);
+			if (likely(!planted(KNOB_RMAP_UNLINKED_LATE)))
+				unlink_anon_vmas(vmas[i]);
 			if (vmas[i]->vm_file)
 				unlink_file_vma(vmas[i]);
 			end = vmas[i]->vm_end;

@@ -155,7 +155,7 @@ void page_add_new_anon_rmap(struct page *p, struct vm_area_struct *vma, u64 addr
 	init_once(p->mapcount, 0);
 	p->index = linear_page_index(vma, addr);
 	init_once(p->mapping, (void *)((unsigned long)vma->anon_vma | PAGE_MAPPING_ANON));
-	lru_cache_add(p);
+	lru_cache_add_new(p);
 	if (unlikely(vma->vm_flags & VM_LOCKED))
 		mlock_vma_page(p);
 }

@@ -80,6 +80,13 @@ s64 sys_wait(u32 *code);
  * it. The number of VMAs; -ESRCH without such a task, -EINVAL if it has no mm. */
 int sys_peek_mm(u32 pid);
 
+/*
+ * Looks at @nr page frames from @pfn on (and from 0 again after the last one), as idle page tracking
+ * does (v4.3 mm/page_idle.c): takes each page that is on an LRU list, clears the accessed bits of all
+ * entries that map it, by rmap, and puts it. How many entries had been accessed.
+ */
+u64 sys_age_pages(u64 pfn, u64 nr);
+
 /* A kernel thread (without an mm) adopts another task's address space for a moment, as aio workers
  * do, and reads a few words of it through its own TLB. The number of words, -ESRCH, or -EINVAL when
  * there is no mm to adopt. */

@@ -6,6 +6,7 @@
 
 #include "mm/device.h"
 #include "mm/file.h"
+#include "mm/knobs.h"
 #include "mm/mm_machine.h"
 #include "mm/rmap.h"
 #include "smp/mutex.h"
@@ -212,6 +213,8 @@ void remove_vma(struct vm_area_struct *vma)
 	struct file *file = vma->vm_file;
 
 	might_sleep();
+	if (unlikely(planted(KNOB_RMAP_UNLINKED_LATE)))
+		unlink_anon_vmas(vma);
 	if (unlikely(!cds_list_empty(&vma->anon_vma_chain)))
 		VIOLATION(&inv_linked, "VMA %u [%#llx, %#llx) of mm %u still has anon_vma_chains",
 			  vma->id, (unsigned long long)vma->vm_start,

@@ -9,8 +9,8 @@
  * vm_unacct_memory().
  *
  * Bounds, vm_pgoff and vm_flags are also read by reverse mapping, under i_mmap_mutex or the
- * root anon_vma's rwsem and without mmap_sem: a VMA that is on their lists changes them with all three
- * held.
+ * root anon_vma's rwsem and without mmap_sem: a VMA that is on their lists changes them with all
+ * three held.
  */
 #ifndef MM_VMA_H
 #define MM_VMA_H
@@ -25,8 +25,9 @@ struct machine;
 #define STACK_LIMIT (8ULL << 20)
 /* Kept free below a stack: v4.12 stack_guard_gap, mm/mmap.c (1be7107fbe18). */
 #define STACK_GUARD_GAP (256ULL << PAGE_SHIFT)
-/* The lowest address that can be mapped: CONFIG_DEFAULT_MMAP_MIN_ADDR of the x86 defconfig. */
-#define MMAP_MIN_ADDR 4096ULL
+/* The lowest address that can be mapped: what v3.14 mm/Kconfig recommends for x86
+ * (DEFAULT_MMAP_MIN_ADDR), and distributions set. */
+#define MMAP_MIN_ADDR 65536ULL
 
 /* Set-up of this part and of the device driver; after machine->mm exists. 0 or -ENOMEM. */
 int vma_setup(struct machine *m);

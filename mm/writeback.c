@@ -4,7 +4,8 @@
  *
  * PG_locked is held while the page is made clean and PG_writeback is set, and dropped before the
  * words are copied, as the kernel does before it submits the I/O: faults may dirty the page again
- * meanwhile; it is then written again. Two writers of one page take turns by PG_writeback.
+ * meanwhile; it is then written again. Two writers of one page take turns by PG_writeback. When
+ * writeback_range() returns, all that was stored before the call is on the disk, whoever wrote it.
  */
 #include <errno.h>
 
@@ -22,11 +23,23 @@ EVENT_DESC(ev_page, 322, 0, "page written", "inode %llu index %llu");
 EVENT_DESC(ev_range, 323, 0, "writeback", "inode %llu, %llu pages");
 EVENT_DESC(ev_msync, 324, 0, "msync", "from %#llx to %#llx");
 
-/* Can the page be dirty? Where dirty pages are not accounted, entries may be the only ones to know.
- */
-static bool maybe_dirty(const struct address_space *mapping, struct page *p)
+/* Where dirty pages are not accounted, entries may be the only ones to know. To be looked at before
+ * PG_dirty: a zap marks the page and then takes it off the mapcount (acquire, pairs with the locked
+ * operation in page_remove_rmap). */
+static bool only_entries_know(const struct address_space *mapping, const struct page *p)
 {
-	return page_flag(p, PG_dirty) || (!mapping->account_dirty && page_mapped(p));
+	return !mapping->account_dirty && smp_load_acquire(&p->mapcount) >= 0;
+}
+
+/*
+ * On the disk as it is in memory? In one look at all flags: who writes the page out takes PG_dirty
+ * off before PG_writeback is set, with PG_locked held all the while; two looks might see neither.
+ */
+static bool is_written(const struct address_space *mapping, const struct page *p)
+{
+	const u32 pending = 1u << PG_dirty | 1u << PG_writeback | 1u << PG_locked;
+
+	return !only_entries_know(mapping, p) && !(READ_ONCE(p->flags) & pending);
 }
 
 /* Writes @p, to which the caller has a reference, if it is a dirty page of @mapping at @index. */
@@ -39,7 +52,8 @@ static bool write_page(struct address_space *mapping, u64 index, struct page *p)
 	}
 	/* What is on its way to the disk may be older than what we are to write. */
 	wait_on_page_writeback(p);
-	if (!maybe_dirty(mapping, p) || !clear_page_dirty_for_io(p)) {
+	if (!(only_entries_know(mapping, p) || page_flag(p, PG_dirty)) ||
+	    !clear_page_dirty_for_io(p)) {
 		unlock_page(p);
 		return false;
 	}
@@ -66,12 +80,9 @@ u64 writeback_range(struct inode *inode, u64 first, u64 nr)
 
 		if (!p)
 			continue;
-		/* A clean page that somebody writes out is waited for: it counts as written when we
-		 * return. */
-		if (maybe_dirty(mapping, p))
+		/* A page that somebody else writes out is waited for too. */
+		if (!is_written(mapping, p))
 			written += write_page(mapping, index, p);
-		else
-			wait_on_page_writeback(p);
 		put_page(p);
 		cond_resched();
 	}

@@ -135,6 +135,10 @@ static void zap_pte_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u6
 		at.pte = table_entry(table_pfn, LEVEL_PTE, addr);
 		if (likely(!planted(KNOB_PTE_CLEAR_UNLOCKED)))
 			spin_lock(at.ptl);
+		if (unlikely(planted(KNOB_SLEEP_IN_ATOMIC))) {
+			down_read(&mm->mmap_sem);
+			up_read(&mm->mmap_sem);
+		}
 		for (; addr < end && !round.full; addr += PAGE_SIZE, at.pte++) {
 			pteval_t pte = READ_ONCE(*at.pte);
 

@@ -15,8 +15,6 @@
 	  "a shootdown disables interrupts while it waits for acknowledgements")                   \
 	X(RWSEM_LOST_WAKEUP, "rwsem-lost-wakeup",                                                  \
 	  "the last reader out of mmap_sem does not wake the waiting writer")                      \
-	X(SLEEP_IN_ATOMIC, "mmap-sem-under-ptl",                                                   \
-	  "the zap path takes mmap_sem again while it holds a pte lock")                           \
 	X(RCU_NO_GRACE, "rcu-free-without-grace-period",                                           \
 	  "call_rcu runs its callback at once instead of after a grace period")
 

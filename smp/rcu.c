@@ -29,6 +29,9 @@ struct rcu_ripe {
 	char pad[CACHE_LINE - 24];
 };
 
+INVARIANT(inv_grace, "rcu-grace-period",
+	  "an RCU callback runs when all read sections that it found open have ended");
+
 struct rcu_state {
 	u64 pending; /* callbacks queued and not yet run; atomic */
 
@@ -44,6 +47,11 @@ struct rcu_state {
 	struct rcu_head *running; /* callbacks of the running grace period */
 	struct rcu_head *next;	  /* of the one after it */
 
+	/* explore, oracle: calls of call_rcu() so far, and how many there had been when each vCPU's
+	 * read section began */
+	u64 calls;
+	u64 *section_began;
+
 	struct rcu_ripe *ripe; /* one a vCPU */
 };
 
@@ -54,7 +62,8 @@ int rcu_setup(struct machine *m)
 	if (!r)
 		return -ENOMEM;
 	r->ripe = arena_alloc(&m->arena, m->nr_vcpus * sizeof(*r->ripe), CACHE_LINE);
-	if (!r->ripe)
+	r->section_began = arena_alloc(&m->arena, m->nr_vcpus * sizeof(*r->section_began), 8);
+	if (!r->ripe || !r->section_began)
 		return -ENOMEM;
 	m->smp->rcu = r;
 	return 0;
@@ -164,6 +173,28 @@ static void explore_quiescent(struct vcpu *v, struct rcu_state *r)
 	explore_unlock(r);
 }
 
+void rcu_section_begins(struct vcpu *v)
+{
+	struct rcu_state *r = v->machine->smp->rcu;
+
+	__atomic_store_n(&r->section_began[v->id], oracle_read(r->calls), __ATOMIC_RELAXED);
+}
+
+/* The callback is about to run. Does any vCPU still read what it was queued to free? */
+static void check_grace_period(const struct machine *m, const struct rcu_head *head)
+{
+	const struct rcu_state *r = m->smp->rcu;
+
+	for (u32 i = 0; i < m->nr_vcpus; i++) {
+		if (unlikely(oracle_read(m->vcpus[i].rcu_nesting) &&
+			     oracle_read(r->section_began[i]) < head->call))
+			VIOLATION_WITH(&inv_grace, i,
+				       "CPU%u is in a read section that began before the callback "
+				       "was queued",
+				       i);
+	}
+}
+
 void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head))
 {
 	struct vcpu *v = this_vcpu();
@@ -171,7 +202,11 @@ void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head))
 	struct rcu_ripe *own = &r->ripe[v->id];
 
 	count_vm_event(VMSTAT_nr_rcu_callbacks);
+	if (exploring())
+		head->call = __atomic_add_fetch(&r->calls, 1, __ATOMIC_RELAXED);
 	if (planted(KNOB_RCU_NO_GRACE)) {
+		if (exploring())
+			check_grace_period(v->machine, head);
 		func(head);
 		return;
 	}
@@ -224,6 +259,8 @@ void run_softirq_slow(void)
 	list = oldest_first(__atomic_exchange_n(&own->list, NULL, __ATOMIC_ACQUIRE));
 	for (; list; list = next) {
 		next = list->next;
+		if (exploring())
+			check_grace_period(m, list);
 		list->func(list);
 		nr++;
 		smp_store_release(&own->ran, own->ran + 1);

@@ -29,17 +29,22 @@ struct rcu_head {
 	struct rcu_head *next;
 	void (*func)(struct rcu_head *head);
 	struct vcpu *owner;
+	u64 call; /* explore: number of the call_rcu(), for the oracle */
 };
 
 int rcu_setup(struct machine *m);
 void rcu_teardown(struct machine *m);
+
+/* explore: the oracle notes when the vCPU's read section began. */
+void rcu_section_begins(struct vcpu *v);
 
 static __always_inline_fn void rcu_read_lock(void)
 {
 	struct vcpu *v = this_vcpu();
 
 	v->preempt_count++;
-	v->rcu_nesting++;
+	if (!v->rcu_nesting++ && unlikely(exploring()))
+		rcu_section_begins(v);
 }
 
 static __always_inline_fn void rcu_read_unlock(void)

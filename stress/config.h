@@ -62,6 +62,7 @@ enum verb {
 	X(OPT_MAX_STEPS, "max-steps")                                                              \
 	X(OPT_POLICY, "policy")                                                                    \
 	X(OPT_TABLE_FREE, "table-free")                                                            \
+	X(OPT_WRITE_NOTIFY, "write-notify")                                                        \
 	X(OPT_GATHER_BUNDLE, "gather-bundle")                                                      \
 	X(OPT_GATHER_BATCHES, "gather-batches")                                                    \
 	X(OPT_TLB, "tlb")                                                                          \
@@ -119,6 +120,7 @@ struct config {
 	char policy[CONFIG_NAME_SIZE];
 	char tlb[CONFIG_NAME_SIZE];
 	enum table_free table_free;
+	bool write_notify;	     /* address_space.account_dirty of the job's files */
 	unsigned int gather_bundle;  /* pages in an mmu_gather's first batch */
 	unsigned int gather_batches; /* further batches that it may have */
 	char topology[CONFIG_PATH_SIZE]; /* hwloc XML of another host; "": this host */

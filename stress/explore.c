@@ -118,10 +118,6 @@ static int explore_world(struct exploration *x, struct world *w, struct strategy
 		fprintf(stderr, "mmtorture: the machine has no room for the job: give it more --pages "
 				"or the job smaller working sets\n");
 	run_report_violation(&x->run, w, kept);
-	if (x->end == MACHINE_NO_PROGRESS)
-		printf("no progress: seed %" PRIu64 " was not finished after %" PRIu64
-		       " decision points (--max-steps)\n",
-		       x->seed, world_machine(w)->explored.steps);
 	run_report_counters(&x->run, counters, run_counters(w, counters, RUN_COUNTERS_MAX));
 	report_explored(x);
 	if (kept)

@@ -39,6 +39,7 @@ enum job_op {
 	JOB_OP_SLEEP,
 	JOB_OP_GETMM,
 	JOB_OP_KTHREAD,
+	JOB_OP_AGE,
 	NR_JOB_OPS,
 };
 

@@ -168,7 +168,7 @@ const struct option_row option_table[NR_OPTIONS] = {
 			.max = UINT64_C(1000000000000),
 			.unit = "decision points",
 			.in_job = true,
-			.preset = "1000000",
+			.preset = "50000000",
 			.verbs = EXPLORE,
 			.help = "decision points of a schedule before it counts as making no progress",
 		},
@@ -194,6 +194,16 @@ const struct option_row option_table[NR_OPTIONS] = {
 			.preset = "ipi",
 			.verbs = SOAK | EXPLORE,
 			.help = "what makes freeing page tables safe: the flush's interrupts, or RCU",
+		},
+	[OPT_WRITE_NOTIFY] =
+		{
+			.type = OPTION_FLAG,
+			FIELD(write_notify),
+			.in_job = true,
+			.preset = "yes",
+			.verbs = SOAK | EXPLORE,
+			.help = "files are mapped read-only until a fault has noticed the first write, as on "
+				"disk file systems; no: dirty bits alone tell, as on tmpfs",
 		},
 	[OPT_GATHER_BUNDLE] =
 		{

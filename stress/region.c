@@ -119,14 +119,21 @@ static int access_failed(const struct region *r, u32 page, int err, const char *
 		  (unsigned long long)address_of(r, page), err == -EIO ? "SIGBUS" : "SIGSEGV");
 }
 
-static void check_exact(const struct region *r, u32 page, u64 value)
+/*
+ * Shadows of regions that several vCPUs use are only kept under the explorer, in the same step as the
+ * access itself: ThreadSanitizer, which takes those vCPUs for threads, is not to look at them.
+ */
+#define __shadow __attribute__((no_sanitize("thread"), noinline))
+
+static __shadow void check_exact(const struct region *r, u32 page, u64 value)
 {
 	struct shadow_page *s = &r->shadow[page];
 
 	if (likely(value == s->last))
 		return;
-	/* Until the flush of a zap a CPU may see the old page while another one writes a new one. */
-	if (s->zaps)
+	/* Until the flush of a zap a CPU may see the old page while another one writes a new one. But
+	 * where nothing was written since another zap has returned, that one's promise stands. */
+	if (s->zaps && (s->last || s->unsure))
 		return;
 	if (s->unsure) {
 		/* What was seen now is what must be seen from now on. */
@@ -164,6 +171,14 @@ int region_read(struct user_task *u, struct region *r, u32 page)
 	return 0;
 }
 
+static __shadow void shadow_written(struct shadow_page *s, u64 value)
+{
+	s->last = value;
+	s->writes++;
+	/* A zap that is under way may take it; or has taken the page that it went to. */
+	s->unsure = s->zaps != 0;
+}
+
 int region_write(struct user_task *u, struct region *r, u32 page)
 {
 	u64 value = value_for(u, r, page);
@@ -171,18 +186,12 @@ int region_write(struct user_task *u, struct region *r, u32 page)
 
 	if (unlikely(err))
 		return access_failed(r, page, err, "write");
-	if (r->exact) {
-		struct shadow_page *s = &r->shadow[page];
-
-		s->last = value;
-		s->writes++;
-		/* A zap that is under way may take it; or has taken the page that it went to. */
-		s->unsure = s->zaps != 0;
-	}
+	if (r->exact)
+		shadow_written(&r->shadow[page], value);
 	return 0;
 }
 
-void region_zap_begin(struct region *r, u32 page, u32 nr, u32 *writes)
+__shadow void region_zap_begin(struct region *r, u32 page, u32 nr, u32 *writes)
 {
 	if (!r->exact)
 		return;
@@ -195,7 +204,7 @@ void region_zap_begin(struct region *r, u32 page, u32 nr, u32 *writes)
 	}
 }
 
-void region_zap_end(struct region *r, u32 page, u32 nr, const u32 *writes)
+__shadow void region_zap_end(struct region *r, u32 page, u32 nr, const u32 *writes)
 {
 	if (!r->exact)
 		return;

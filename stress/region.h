@@ -12,8 +12,9 @@
  * where an access and the update of its shadow are one step. Then a read must see the last write, and
  * after a zap with no write since, zero. While a zap is under way the contents are open (a CPU that
  * has not been flushed yet sees the old page, another one may write a new one), and after a zap with
- * a write in its time until the next read shows them. Each page
- * uses one word of its frame.
+ * a write in its time until the next read shows them. When one of several zaps has returned, with no
+ * write since it began, zero it is, however long the others take. Each page uses one word of its
+ * frame.
  *
  * A shadow belongs to its region's users as above and needs no lock.
  */

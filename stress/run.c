@@ -93,7 +93,7 @@ static size_t op_counters(const struct world *w, struct counter *counters, size_
 		"op_read",    "op_write",    "op_madvise_dontneed", "op_mmap",	    "op_munmap",
 		"op_mprotect", "op_brk",     "op_mlock",	    "op_munlock",   "op_fork",
 		"op_exec",    "op_exec_fail", "op_exit",	    "op_msync",	    "op_truncate",
-		"op_dropcache", "op_yield",  "op_sleep",	    "op_getmm",	    "op_kthread",
+		"op_dropcache", "op_yield",  "op_sleep",	    "op_getmm",	    "op_kthread", "op_age",
 	};
 	size_t nr = 0;
 
@@ -221,6 +221,9 @@ int run_end(struct run *run, enum verdict verdict)
 	if (run->config->json[0] && record_write(run->record, run->config->json, &err)) {
 		lost(run, &err);
 		verdict = (enum verdict)run->lost.status;
+		/* The intervals belong to the document: half of the results is left by nobody. */
+		if (run->lines.path[0])
+			unlink(run->lines.path);
 	}
 	record_free(run->record);
 	banner_end(stdout, run->config, verdict, elapsed);

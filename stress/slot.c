@@ -51,11 +51,11 @@ static void think(struct slot *s)
 static void run_mix(struct user_task *u)
 {
 	struct slot *s = u->slot;
-	bool unlimited = !s->ops_left;
 
 	while (!world_pause_point(u)) {
-		if (!unlimited && !s->ops_left--)
+		if (!s->ops_left)
 			return;
+		s->ops_left--;
 		if (!user_op_random(u, draw(s)) || return_to_user())
 			return;
 		think(s);

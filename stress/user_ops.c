@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/strategy.h"
+#include "mm/mm_machine.h"
 #include "smp/rcu.h"
 #include "smp/vmstat.h"
 #include "stress/world_private.h"
@@ -104,14 +105,16 @@ static void op_remap(struct user_task *u, const struct span *sp)
 	bool was_unstable = sp->r->unstable;
 	s64 addr;
 
-	sp->r->unstable = true;
+	if (!was_unstable)
+		sp->r->unstable = true;
 	region_zap_begin(sp->r, sp->page, sp->nr, writes);
 	if (!u->slot->group->mm_owner)
 		sys_munmap(span_address(sp), span_bytes(sp));
 	addr = sys_mmap(span_address(sp), span_bytes(sp), VM_READ | VM_WRITE, NULL, 0);
 	region_zap_end(sp->r, sp->page, sp->nr, writes);
 	/* Without memory for the VMA the hole stays: accesses may fault from now on. */
-	sp->r->unstable = was_unstable || addr < 0;
+	if (!was_unstable && addr >= 0)
+		sp->r->unstable = false;
 }
 
 static void op_mprotect(struct user_task *u, const struct span *sp, u32 vm_flags)
@@ -119,7 +122,8 @@ static void op_mprotect(struct user_task *u, const struct span *sp, u32 vm_flags
 	bool was_unstable = sp->r->unstable;
 	u64 value;
 
-	sp->r->unstable = true;
+	if (!was_unstable)
+		sp->r->unstable = true;
 	if (sys_mprotect(span_address(sp), span_bytes(sp), vm_flags))
 		goto out;
 	/* What is forbidden now must fault; what is allowed must not have changed. */
@@ -128,9 +132,8 @@ static void op_mprotect(struct user_task *u, const struct span *sp, u32 vm_flags
 	else
 		(void)user_read(span_address(sp), &value);
 out:
-	if (sys_mprotect(span_address(sp), span_bytes(sp), VM_READ | VM_WRITE))
-		was_unstable = true;
-	sp->r->unstable = was_unstable;
+	if (!sys_mprotect(span_address(sp), span_bytes(sp), VM_READ | VM_WRITE) && !was_unstable)
+		sp->r->unstable = false;
 }
 
 static void op_brk(struct user_task *u, u32 pages)
@@ -376,6 +379,16 @@ static void op_kthread(struct user_task *u)
 		(void)sys_peek_mm(pid);
 }
 
+/* Frames that one "age" looks at if it is not told. */
+#define AGE_FRAMES 8
+
+static void op_age(struct user_task *u, u32 frames)
+{
+	u64 nr_pages = u->w->m->mm->nr_pages;
+
+	(void)sys_age_pages(choose_below(u, (u32)nr_pages), frames);
+}
+
 /* ---- files ---- */
 
 static void op_truncate(struct user_task *u, u32 pages)
@@ -533,6 +546,9 @@ static bool do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n)
 		while (n--)
 			op_kthread(u);
 		break;
+	case JOB_OP_AGE:
+		op_age(u, n);
+		break;
 	case JOB_OP_MMAP:
 	case JOB_OP_MUNMAP:
 	case JOB_OP_MPROTECT:
@@ -586,6 +602,9 @@ bool user_op_random(struct user_task *u, enum job_op op)
 		break;
 	case JOB_OP_EXEC:
 		n = 0;
+		break;
+	case JOB_OP_AGE:
+		n = AGE_FRAMES;
 		break;
 	default:
 		if (job_ops[op].needs == JOB_OP_REGION && !sp.r)
@@ -728,6 +747,9 @@ bool user_op_program(struct user_task *u, const struct program_op *op)
 		break;
 	case JOB_OP_SLEEP:
 		n = op->nr_args ? n : SLEEP_YIELDS;
+		break;
+	case JOB_OP_AGE:
+		n = op->nr_args ? n : AGE_FRAMES;
 		break;
 	default:
 		break;

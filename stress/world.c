@@ -149,6 +149,7 @@ static struct world_file *file_of(struct world *w, const char *name)
 	f->shadow = w->exact ? world_alloc(w, pages * sizeof(*f->shadow)) : NULL;
 	if (!f->inode || (w->exact && !f->shadow))
 		return NULL;
+	f->inode->mapping.account_dirty = w->options.config->write_notify;
 	w->nr_files++;
 	return f;
 }
@@ -192,7 +193,7 @@ static int groups_setup(struct world *w)
 			s->w = w;
 			s->group = g;
 			s->index = slot;
-			s->ops_left = w->options.ops_per_task;
+			s->ops_left = w->options.ops_per_task ? w->options.ops_per_task : ~0ULL;
 			random_seed(&s->rng, w->m->config.seed, 0x200000000ULL + slot);
 		}
 	}

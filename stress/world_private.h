@@ -45,7 +45,7 @@ struct slot {
 	struct slot_group *group;
 	u32 index; /* over all groups */
 	u32 pid;   /* of the task that has it now; atomic */
-	u64 ops_left; /* 0: no limit */
+	u64 ops_left; /* of the slot, successors included; ~0: no limit to speak of */
 	struct rng rng; /* its choices; goes on in the successor */
 	u64 generation; /* successors so far */
 };

@@ -271,10 +271,11 @@ static void unlucky_child(void *arg)
 static void unlucky_program(void *arg)
 {
 	struct life *l = arg;
+	struct exec_image image = l->image;
 	s64 pid = 0;
 
-	l->image.argument_pages = 2;
-	if (sys_execve(&l->image))
+	image.argument_pages = 2;
+	if (sys_execve(&image))
 		sys_exit(1);
 	for (u32 i = 0; i < 3 && !return_to_user(); i++) {
 		expect_ok_or_enomem(user_write(current->mm->end_data, PARENTS));

@@ -320,7 +320,7 @@ static void owner_of_adopted(void *arg)
 
 	EXPECT(sys_execve(&l->image) == 0);
 	EXPECT(user_write(current->mm->start_data, MARK) == 0);
-	WRITE_ONCE(l->data, get_task_mm(current));
+	smp_store_release(&l->data, (void *)get_task_mm(current));
 	/* It may be gone before the other is done with the address space. */
 	sys_exit(0);
 }
@@ -331,14 +331,14 @@ static void adopter(void *arg)
 	struct mm_struct *mm;
 	u64 v;
 
-	while (!(mm = READ_ONCE(l->data)))
+	while (!(mm = smp_load_acquire(&l->data)))
 		yield();
 	use_mm(mm);
 	EXPECT(current->mm == mm && current->active_mm == mm);
 	EXPECT(!get_task_mm(current));
 	EXPECT(user_read(mm->start_data, &v) == 0 && v == MARK);
 	EXPECT(user_write(mm->end_data, 1) == 0);
-	EXPECT(mm->owner != current);
+	EXPECT(READ_ONCE(mm->owner) != current);
 	unuse_mm(mm);
 	EXPECT(!current->mm && current->active_mm == mm);
 	EXPECT(!current->rss_stat.count[MM_ANONPAGES]);

@@ -186,6 +186,7 @@ static void bad_arguments_body(void *arg)
 	EXPECT_EQ(sys_mmap(TASK_SIZE, PAGE_SIZE, VM_READ, NULL, 0), -ENOMEM);
 	EXPECT_EQ(sys_mmap(TASK_SIZE - PAGE_SIZE, 2 * PAGE_SIZE, VM_READ, NULL, 0), -ENOMEM);
 	EXPECT_EQ(sys_mmap(0, 2 * PAGE_SIZE, VM_READ, file, ~0ULL), -EOVERFLOW);
+	EXPECT_EQ(sys_mmap(MMAP_MIN_ADDR - PAGE_SIZE, PAGE_SIZE, VM_READ, NULL, 0), -EPERM);
 	EXPECT_EQ(sys_mmap(0, (this_mm()->nr_pages + 1) * PAGE_SIZE, RW, NULL, 0), -ENOMEM);
 	EXPECT_EQ(sys_munmap(BASE + 1, PAGE_SIZE), -EINVAL);
 	EXPECT_EQ(sys_munmap(BASE, 0), -EINVAL);
@@ -477,13 +478,19 @@ static void device_body(void *arg)
 {
 	struct space *s = arg;
 	struct device_driver *d = s->m->mm->driver;
-	u64 free = nr_free_pages(s->m), value;
-	s64 addr = sys_mmap_device(6);
+	u64 free = nr_free_pages(s->m), value, pfn;
 	struct device_map *map;
+	s64 addr;
 
+	/* The next frames to be handed out were somebody's. */
+	map_fixed(0, 20, RW);
+	fill(0, 20);
+	unmap(0, 20);
+	addr = sys_mmap_device(6);
 	EXPECT(addr > 0);
 	map = vma_lookup(s->mm, (u64)addr)->vm_private;
-	EXPECT(device_owns_frame(s->m, map->pfns[5]));
+	pfn = map->pfns[5];
+	EXPECT(device_owns_frame(s->m, pfn));
 	for (u64 i = 0; i < 6; i++) {
 		EXPECT_EQ(user_read((u64)addr + i * PAGE_SIZE, &value), 0);
 		EXPECT_EQ(value, 0);
@@ -508,8 +515,15 @@ static void device_body(void *arg)
 	EXPECT_EQ(user_write((u64)addr, 1), -EFAULT);
 	EXPECT_EQ(sys_munmap((u64)addr, 6 * PAGE_SIZE), 0);
 	EXPECT_EQ(d->nr_frames, 0);
-	EXPECT(!device_owns_frame(s->m, map->pfns[5]));
+	EXPECT(!device_owns_frame(s->m, pfn));
 	EXPECT_EQ(nr_free_pages(s->m), free);
+	/* Two neighbours stay two, whatever makes them alike: each has its own frames. */
+	addr = sys_mmap_device(2);
+	EXPECT_EQ(sys_mmap_device(1), addr + 2 * PAGE_SIZE);
+	EXPECT_EQ(sys_mprotect((u64)addr, 3 * PAGE_SIZE, VM_READ), 0);
+	EXPECT_EQ(sys_mprotect((u64)addr, 3 * PAGE_SIZE, RW), 0);
+	EXPECT_EQ(s->mm->nr_vmas, 2);
+	EXPECT_EQ(sys_munmap((u64)addr, 3 * PAGE_SIZE), 0);
 	/* exit_mmap() closes this one. */
 	EXPECT(sys_mmap_device(2) > 0);
 }
@@ -602,15 +616,28 @@ Test(mmap, mlock_is_each_process_s_own)
 	run_together(2, 1, 60, locked_fork_body);
 }
 
+/* Takes one page more each time: sooner or later there are frames, and no page for a page table. */
 static void device_oom_body(void *arg)
 {
 	struct space *s = arg;
-	u64 nr = 0;
+	u64 nr = s->m->mm->nr_pages, mapped = 0, failed = 0;
 
-	while (sys_mmap_device(8) > 0)
-		nr++;
-	EXPECT(nr > 2);
-	EXPECT_EQ(s->m->mm->driver->nr_frames, 8 * nr);
+	map_fixed(0, nr, RW);
+	for (u64 i = 0; i < nr && !user_write(PAGE(i), i); i++) {
+		s64 addr = sys_mmap_device(4);
+
+		if (addr > 0) {
+			mapped++;
+			EXPECT_EQ(sys_munmap((u64)addr, 4 * PAGE_SIZE), 0);
+		} else {
+			EXPECT_EQ(addr, -ENOMEM);
+			failed++;
+		}
+		EXPECT_EQ(s->mm->nr_vmas, 1);
+		EXPECT_EQ(s->m->mm->driver->nr_frames, 0);
+	}
+	/* Three page tables, four frames. */
+	EXPECT(mapped && failed >= 7);
 	space_audit(s->m);
 }
 

@@ -135,7 +135,7 @@ static void split_merge_body(void *arg)
 {
 	struct space *s = arg;
 	struct mm_struct *mm = s->mm;
-	struct file *file = file_open(s->inode);
+	struct file *file = file_open(s->inode), *other = file_open(s->inode);
 	struct vm_area_struct *vma, *upper;
 
 	down_write(&mm->mmap_sem);
@@ -179,14 +179,16 @@ static void split_merge_body(void *arg)
 	vma_merge_neighbours(mm, add(mm, 4, 1, VM_READ | VM_SHARED, file, 8));
 	EXPECT_MAP(mm, "0-4 rsf; 4-5 rsf");
 	vma_merge_neighbours(mm, add(mm, 5, 1, VM_READ, file, 9));
-	vma_merge_neighbours(mm, add(mm, 6, 1, VM_READ, NULL, 9));
-	EXPECT_MAP(mm, "0-4 rsf; 4-5 rsf; 5-6 rf; 6-7 r");
+	vma_merge_neighbours(mm, add(mm, 6, 1, VM_READ, other, 10));
+	vma_merge_neighbours(mm, add(mm, 7, 1, VM_READ, NULL, 11));
+	EXPECT_MAP(mm, "0-4 rsf; 4-5 rsf; 5-6 rf; 6-7 rf; 7-8 r");
 	vma_audit(mm);
 	drop_all(mm);
 	EXPECT_EQ(s->inode->mapping.nr_mappings, 0);
 	up_write(&mm->mmap_sem);
 	EXPECT_EQ(file->count, 1);
 	fput(file);
+	fput(other);
 }
 
 Test(vma, split_and_merge_undo_each_other)

@@ -221,7 +221,7 @@ static void store_and_sync(struct file_test *t)
 	struct frame f;
 
 	for (u64 n = 1; n <= 4; n++) {
-		EXPECT(!user_write(t->shared, n));
+		write_word(t, 0, 0, n);
 		t->written[0][0] = n;
 		writeback_range(t->inode, 0, 1);
 		disk_read(t->inode->disk_block, &f);
@@ -235,7 +235,6 @@ Test(writeback, is_done_when_it_returns)
 		.nr_vcpus = 3,
 		.file_pages = 1,
 		.knob = NO_KNOB,
-		.prepare = map_shared,
 		.finish = all_on_disk,
 		.workers = {store_and_sync, write_back, write_back},
 	};

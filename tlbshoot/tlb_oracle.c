@@ -11,6 +11,8 @@ INVARIANT(inv_at_reuse, "stale-tlb-at-reuse",
 	  "when a frame is handed out, no CPU's TLB, paging-structure cache or root names it");
 INVARIANT(inv_exceeds, "tlb-exceeds-pagetable",
 	  "unless a change waits for its flush, no CPU holds what the page table does not grant");
+INVARIANT(inv_clean, "clean-page-writable-in-tlb",
+	  "when a page is declared clean, no CPU can store to it through its TLB");
 INVARIANT(inv_mask, "cpu-not-in-mask",
 	  "a CPU that has the root of an address space loaded is in its CPU mask");
 INVARIANT(inv_unfinished, "tlb-change-unfinished",
@@ -241,6 +243,42 @@ void tlb_oracle_frame_taken(struct machine *m, u64 pfn)
 {
 	if (exploring())
 		search_all(m, &inv_at_reuse, pfn, __func__);
+}
+
+/* A store through an entry that is writable and not dirty walks the page table first. */
+#define STORES ((u32)(PTE_RW | PTE_DIRTY))
+
+ORACLE_LOOKS static void search_writable(struct search *s)
+{
+	const struct tlb_array *a = &s->t->small;
+
+	for (u32 i = 0; i < (a->set_mask + 1) * a->ways && !s->found; i++) {
+		u64 tag = a->tags[i];
+
+		if ((tag & ~TLB_NUMBER_MASK) != s->t->epoch || a->entries[i].pfn != s->pfn ||
+		    (a->entries[i].flags & STORES) != STORES)
+			continue;
+		s->found = true;
+		report(s, s->inv,
+		       "pfn %llu is declared clean; CPU%u's TLB can store to it, at va %llx of mm %u%s",
+		       (unsigned long long)s->pfn, s->v->id,
+		       (unsigned long long)tag_va(tag, PAGE_SHIFT),
+		       s->t->loaded ? s->t->loaded->id : 0,
+		       s->t->state == TLBSTATE_LAZY ? " (lazy)" : "");
+	}
+}
+
+ORACLE_LOOKS void tlb_oracle_frame_clean(struct machine *m, u64 pfn)
+{
+	struct search s = {.m = m, .inv = &inv_clean, .pfn = pfn, .where = __func__};
+
+	if (!exploring())
+		return;
+	for (u32 i = 0; i < m->nr_vcpus && !s.found; i++) {
+		s.v = &m->vcpus[i];
+		s.t = s.v->tlb;
+		search_writable(&s);
+	}
 }
 
 ORACLE_LOOKS static void found_excess(struct search *s, const char *where, u64 va, u64 pfn,
