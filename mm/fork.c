@@ -145,6 +145,12 @@ static void give_mm(struct task_struct *child, struct mm_struct *mm, u32 flags)
 s64 sys_clone(u32 flags, const char *comm, void (*entry)(void *), void *arg,
 	      struct task_struct **childp)
 {
+	return sys_clone_on(current->cpus_allowed, flags, comm, entry, arg, childp);
+}
+
+s64 sys_clone_on(const u64 *cpus, u32 flags, const char *comm, void (*entry)(void *), void *arg,
+		 struct task_struct **childp)
+{
 	struct task_struct *t = current, *child;
 	struct completion vfork;
 	struct mm_struct *mm;
@@ -159,14 +165,14 @@ s64 sys_clone(u32 flags, const char *comm, void (*entry)(void *), void *arg,
 	}
 	child = task_create(t->machine, comm,
 			    mm ? (t->flags & PF_RANDOMIZE) | PF_FORKNOEXEC : PF_KTHREAD,
-			    sched_pick_cpu(t->machine, t->cpus_allowed), entry, arg);
+			    sched_pick_cpu(t->machine, cpus), entry, arg);
 	if (!child) {
 		if (mm)
 			mmput(mm);
 		t->in_syscall = NULL;
 		return -ENOMEM;
 	}
-	child->cpus_allowed = t->cpus_allowed;
+	child->cpus_allowed = cpus;
 	if (mm)
 		give_mm(child, mm, flags);
 	link_child(child);

@@ -59,6 +59,7 @@ struct vm_area_struct {
 						page_table_lock */
 	struct cds_list_head shared; /* in address_space.i_mmap; i_mmap_mutex */
 	void *vm_private;	     /* VM_PFNMAP: the driver's mapping */
+	u32 oracle_tables_freed;     /* atomic: free_pgtables() is done with it */
 };
 
 #define MM_MAGIC 0x6d6d5f73u

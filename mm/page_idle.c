@@ -12,16 +12,17 @@
 
 EVENT_DESC(ev_age, 396, 0, "age pages", "from pfn %llu, %llu entries were young");
 
-/* A user page with a reference; NULL if the frame is none, or on no list (yet). */
+/* A page that somebody maps, with a reference; NULL if the frame is none. */
 static struct page *page_idle_get_page(u64 pfn)
 {
 	struct page *p = pfn_to_page(pfn);
 
-	/* A hint that costs nothing: most frames are none of ours. */
-	if (!(oracle_read(p->flags) & (1u << PG_lru)) || !get_page_unless_zero(p))
+	/* A hint that costs nothing: most frames are none of ours. Frames of drivers have no mapcount.
+	 */
+	if (oracle_read(p->mapcount) < 0 || !get_page_unless_zero(p))
 		return NULL;
 	/* It may have become another page before we had the reference. */
-	if (page_flag(p, PG_lru))
+	if (page_mapped(p))
 		return p;
 	put_page(p);
 	return NULL;

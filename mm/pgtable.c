@@ -174,6 +174,7 @@ void free_pgtables(struct mmu_gather *tlb, struct vm_area_struct **vmas, u32 nr,
 {
 	for (u32 i = 0; i < nr;) {
 		u64 addr = vmas[i]->vm_start, end;
+		u32 first = i;
 
 		/* Neighbours share tables: take those that are near together. */
 		do {
@@ -188,5 +189,7 @@ void free_pgtables(struct mmu_gather *tlb, struct vm_area_struct **vmas, u32 nr,
 		} while (i < nr && vmas[i]->vm_start <= end + PMD_SIZE);
 		free_tables(tlb, tlb->mm->context.root, LEVEL_PGD, addr, end, floor,
 			    i < nr ? vmas[i]->vm_start : ceiling);
+		for (; first < i; first++)
+			init_once(vmas[first]->oracle_tables_freed, 1);
 	}
 }

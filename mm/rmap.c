@@ -16,6 +16,8 @@
 
 INVARIANT(inv_bad_mapcount, "bad-pte-mapcount",
 	  "a page is mapped as often as its mapcount says, never less than not at all");
+INVARIANT(inv_hooked, "rmap-after-tables",
+	  "a VMA is off the lists of rmap before its page tables are freed");
 INVARIANT(inv_anon_vma, "anon-vma-freed", "an anon_vma in use has references");
 
 /* @root NULL: a family of its own. */
@@ -194,6 +196,15 @@ static bool vma_address(const struct vm_area_struct *vma, u64 index, u64 *addr)
 	return true;
 }
 
+/* A walk has come to @vma, on whose list it is. */
+static void check_hooked(const struct vm_area_struct *vma)
+{
+	if (unlikely(oracle_read(vma->oracle_tables_freed)))
+		VIOLATION(&inv_hooked, "VMA %u [%#llx, %#llx) of mm%u has no page tables any more",
+			  vma->id, (unsigned long long)vma->vm_start,
+			  (unsigned long long)vma->vm_end, vma->vm_mm->context.id);
+}
+
 typedef bool (*rmap_one)(struct page *p, struct vm_area_struct *vma, u64 addr, void *arg);
 
 /*
@@ -232,6 +243,7 @@ static void rmap_walk_anon(struct page *p, rmap_one one, void *arg)
 	down_read(&av->root->rwsem);
 	cds_list_for_each_entry(avc, &av->chains, same_anon_vma)
 	{
+		check_hooked(avc->vma);
 		if (vma_address(avc->vma, p->index, &addr) && !one(p, avc->vma, addr, arg))
 			break;
 	}
@@ -250,6 +262,7 @@ static void rmap_walk_file(struct page *p, rmap_one one, void *arg)
 	mutex_lock(&mapping->i_mmap_mutex);
 	cds_list_for_each_entry(vma, &mapping->i_mmap, shared)
 	{
+		check_hooked(vma);
 		if (vma_address(vma, p->index, &addr) && !one(p, vma, addr, arg))
 			break;
 	}

@@ -49,6 +49,9 @@ s64 sys_mmap_device(u64 nr);
 #endif
 s64 sys_clone(u32 flags, const char *comm, void (*entry)(void *), void *arg,
 	      struct task_struct **child);
+/* The same; the child may run on @cpus only (CPU_WORDS words; NULL: all), not where the caller may. */
+s64 sys_clone_on(const u64 *cpus, u32 flags, const char *comm, void (*entry)(void *), void *arg,
+		 struct task_struct **child);
 
 /* What to execute: the file gives name, text and data; sizes in pages. */
 struct exec_image {
@@ -82,7 +85,7 @@ int sys_peek_mm(u32 pid);
 
 /*
  * Looks at @nr page frames from @pfn on (and from 0 again after the last one), as idle page tracking
- * does (v4.3 mm/page_idle.c): takes each page that is on an LRU list, clears the accessed bits of all
+ * does (v4.3 mm/page_idle.c): takes each page that somebody maps, clears the accessed bits of all
  * entries that map it, by rmap, and puts it. How many entries had been accessed.
  */
 u64 sys_age_pages(u64 pfn, u64 nr);

@@ -167,6 +167,7 @@ static struct vm_area_struct *vma_new(struct mm_struct *mm, u64 start, u64 end, 
 	vma->vm_end = end;
 	vma->vm_mm = mm;
 	vma->vm_flags = flags;
+	init_once(vma->oracle_tables_freed, 0);
 	/* Unique, and no line that all vCPUs write. */
 	vma->id = ++v->mm->vmas_made * v->machine->nr_vcpus + v->id;
 	vma->vm_file = file;

@@ -8,6 +8,7 @@
 #include "engine/strategy.h"
 #include "smp/ipi.h"
 #include "smp/rcu.h"
+#include "smp/topology.h"
 #include "smp/vmstat.h"
 
 EVENT_DESC(ev_switch, 110, 0, "context_switch", "pid %llu -> pid %llu");
@@ -189,10 +190,33 @@ static bool cpu_allowed(const u64 *allowed, u32 cpu)
 	return !allowed || (allowed[cpu / 64] & (1ULL << (cpu & 63)));
 }
 
-/* An idle vCPU for a task that last ran on @cpu; @cpu itself if it is idle or none is. */
+/* How far vCPUs @a and @b are apart (enum placement_distance); 0 where the machine has no places. */
+static u32 cpu_distance(const struct machine *m, u32 a, u32 b)
+{
+	return m->placement ? (u32)placement_distance(m->placement, a, b) : 0;
+}
+
+/* Of the vCPUs in @set (a word of a mask, vCPUs from @base on) the one nearest to @cpu, if it is nearer
+ * than @best, which is ~0 at first. */
+static u32 nearest_of(const struct machine *m, u64 set, u32 base, u32 cpu, u32 best)
+{
+	for (; set; set &= set - 1) {
+		u32 other = base + (u32)__builtin_ctzll(set);
+
+		if (best == ~0u || cpu_distance(m, cpu, other) < cpu_distance(m, cpu, best))
+			best = other;
+		if (!cpu_distance(m, cpu, best))
+			break;
+	}
+	return best;
+}
+
+/* An idle vCPU for a task that last ran on @cpu: @cpu itself, else one as near to it as can be; @cpu if
+ * none is idle. */
 static u32 select_cpu(struct machine *m, const u64 *allowed, u32 cpu)
 {
 	const u64 *idle = m->smp->idle_mask;
+	u32 best = ~0u;
 
 	if (cpu_allowed(allowed, cpu) && test_bit(cpu, idle))
 		return cpu;
@@ -201,9 +225,10 @@ static u32 select_cpu(struct machine *m, const u64 *allowed, u32 cpu)
 
 		if (allowed)
 			set &= allowed[w];
-		if (set)
-			return w * 64 + (u32)__builtin_ctzll(set);
+		best = nearest_of(m, set, w * 64, cpu, best);
 	}
+	if (best != ~0u)
+		return best;
 	if (cpu_allowed(allowed, cpu))
 		return cpu;
 	for (cpu = 0; !cpu_allowed(allowed, cpu); cpu++)
@@ -320,7 +345,9 @@ static bool steal_task(struct vcpu *v)
 		bool found = false;
 		u32 flags;
 
-		if (!oracle_read(rq->nr_queued))
+		/* From another package only what has to wait for more than one turn. */
+		if (oracle_read(rq->nr_queued) <=
+		    (cpu_distance(m, v->id, cpu) == PLACEMENT_OTHER_PACKAGE))
 			continue;
 		flags = spin_lock_irqsave(&rq->lock);
 		cds_list_for_each_entry(t, &rq->queue, run_node) {

@@ -122,7 +122,7 @@ static void thread_main(void *arg)
 /* Nobody waits for threads: they are reaped when the task that cloned them exits. */
 static void clone_thread(struct slot *s)
 {
-	if (sys_clone(CLONE_VM, s->group->job->name, thread_main, s, NULL) < 0)
+	if (sys_clone_on(s->group->cpus, CLONE_VM, s->group->job->name, thread_main, s, NULL) < 0)
 		slot_done(s);
 }
 

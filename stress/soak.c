@@ -42,7 +42,8 @@ static int soak_world(struct soak *s, const struct config *config, const struct 
 {
 	struct world_options options = {
 		.config = config,
-		.placement = config->no_bind ? NULL : placement,
+		.placement = placement,
+		.bind = !config->no_bind,
 		.monitor = soak_monitor,
 		.monitor_arg = s,
 		.stall_seconds = SOAK_STALL_SECONDS,

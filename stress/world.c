@@ -33,7 +33,7 @@ static void vcpu_online(struct vcpu *v)
 {
 	const struct placement *p = v->machine->placement;
 
-	if (p)
+	if (p && world_of(v->machine)->options.bind)
 		(void)topology_bind_self(p, v->id);
 	rcu_vcpu_online(v);
 }

@@ -30,7 +30,9 @@ struct world;
 
 struct world_options {
 	const struct config *config; /* resolved; outlives the world */
-	const struct placement *placement; /* threads: where vCPUs are bound; NULL: nowhere */
+	const struct placement *placement; /* threads: where vCPUs sit, for the scheduler; NULL: all
+					      equally far from each other */
+	bool bind;			   /* and their threads are bound to their host PUs */
 	/* threads: called every MONITOR_INTERVAL_MS by the thread in world_run(); may call
 	 * world_request() and read counters. */
 	void (*monitor)(struct world *w, void *arg);

@@ -12,6 +12,10 @@
 #ifndef TESTS_CLI_PROGRAM_H
 #define TESTS_CLI_PROGRAM_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* nftw; so this header comes first */
+#endif
+
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>

@@ -193,6 +193,7 @@ static void exec_refused(void *arg)
 	sync_mm_rss(mm);
 	anon = oracle_read(mm->rss[MM_ANONPAGES]);
 	lru_add_drain();
+	rcu_barrier();
 	frees = nr_free_pages(l->m);
 
 	bad.fail_at = EXEC_FAIL_BEFORE;
@@ -217,6 +218,7 @@ static void exec_refused(void *arg)
 	mm->core_state = NULL;
 	check_untouched(mm, anon);
 	lru_add_drain();
+	rcu_barrier();
 	EXPECT(nr_free_pages(l->m) == frees);
 	sys_exit(0);
 }

@@ -185,6 +185,7 @@ static void fork_starved(void *arg)
 			failed++;
 			partly += vmstat_sum(l->m, VMSTAT_mm_created) > mms;
 		}
+		rcu_barrier();
 		EXPECT(nr_free_pages(l->m) == frees);
 		EXPECT(this_mm()->committed_pages == committed);
 		EXPECT(kmem_cache_in_use(this_mm()->vma_cache) == mm->nr_vmas);

@@ -277,6 +277,37 @@ Test(flush, excess_after_a_flush_is_seen)
 	run_alone(c, map_forty, protect_and_miss_one, "tlb-exceeds-pagetable");
 }
 
+/* The same for an entry that begins before the range. */
+#define HUGE_VA (4 * PUD_SIZE)
+
+static void protect_huge_and_miss_it(void *arg)
+{
+	struct test_machine *t = arg;
+	pteval_t *pmd = test_entry(t, t->mm[0], HUGE_VA, 1, false);
+
+	EXPECT(wr(HUGE_VA, 1) == 0);
+	tlb_change_begin(&t->mm[0]->context);
+	WRITE_ONCE(*pmd, *pmd & ~PTE_RW);
+	flush_tlb_page(&t->mm[0]->context, HUGE_VA + 5 * PAGE_SIZE);
+	EXPECT(!"reached");
+}
+
+static void explored_huge_protection(struct test_machine *t)
+{
+	map_huge(t, t->mm[0], HUGE_VA, USER_RW);
+	test_task(t, 0, t->mm[0], protect_huge_and_miss_it);
+}
+
+Test(flush, excess_of_a_huge_entry_is_seen)
+{
+	struct test_config c = test_config(1);
+	struct campaign found;
+
+	knob_set(c.machine.knobs, KNOB_FLUSH_RANGE_SHORT);
+	cr_assert_str_eq(explore_seeds(c, explored_huge_protection, 1, &found),
+			 "tlb-exceeds-pagetable");
+}
+
 /* --- Policies --------------------------------------------------------------------------------- */
 
 Test(flush, named_policies)
@@ -791,6 +822,39 @@ Test(flush, parallel_zaps_of_the_same_pages)
 	struct test_config c = big_config(3);
 	struct campaign found;
 	const char *slug = explore_seeds(c, parallel_zaps, 300, &found);
+
+	cr_assert_null(slug, "seed %llu: %s: %s", (unsigned long long)found.seed, slug,
+		       found.message);
+}
+
+/* One flushes everything again and again: what the other has cleared and not yet flushed may be
+ * cached when such a flush ends. */
+static void flush_everything(void *arg)
+{
+	struct test_machine *t = arg;
+	struct mm_context *ctx = &t->mm[0]->context;
+
+	for (u32 i = 0; i < 20; i++) {
+		tlb_change_begin(ctx);
+		flush_tlb_mm(ctx);
+		tlb_change_end(ctx);
+	}
+	test_exit_mm();
+}
+
+static void zap_beside_flushes(struct test_machine *t)
+{
+	map_forty(t);
+	test_task(t, 0, t->mm[0], zap_everything);
+	test_task(t, 1, t->mm[0], flush_everything);
+	test_task(t, 2, t->mm[0], read_everything);
+}
+
+Test(flush, zap_beside_full_flushes)
+{
+	struct test_config c = big_config(3);
+	struct campaign found;
+	const char *slug = explore_seeds(c, zap_beside_flushes, 300, &found);
 
 	cr_assert_null(slug, "seed %llu: %s: %s", (unsigned long long)found.seed, slug,
 		       found.message);
