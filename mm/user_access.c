@@ -69,7 +69,7 @@ static __noinline int do_page_fault(u64 addr, u32 code)
 	u32 fault;
 	int err;
 
-	if (unlikely(!mm || addr >= TASK_SIZE))
+	if (unlikely(!mm))
 		return bad_area(addr, code);
 	if (unlikely(mm->magic != MM_MAGIC))
 		mm_check_alive(mm, __func__);

@@ -292,7 +292,8 @@ struct vm_area_struct **detach_vmas(struct mm_struct *mm, u32 first, u32 nr)
 
 /* --- Changing bounds -------------------------------------------------------------------------- */
 
-/* Keeps out reverse mapping, which finds a VMA by its file or its anon_vmas and reads its fields. */
+/* Keeps out reverse mapping, which finds a VMA by its file or its anon_vmas and reads its fields.
+ */
 static void rmap_lock(const struct vm_area_struct *vma)
 {
 	if (vma->vm_file)
@@ -454,7 +455,7 @@ int expand_stack(struct vm_area_struct *vma, u64 addr)
 
 /* --- Committed memory ------------------------------------------------------------------------- */
 
-/* Heuristic overcommit as it is since v5.2 (mm/util.c, OVERCOMMIT_GUESS): a single request for more
+/* OVERCOMMIT_GUESS as it is since v5.2 (8c7829b04c52, mm/util.c): a single request for more
  * than the machine has is refused, and nothing else. */
 int security_vm_enough_memory(struct mm_struct *mm, u64 pages)
 {

@@ -238,6 +238,7 @@ void zap_page_range(struct vm_area_struct *vma, u64 start, u64 size, struct zap_
 
 	lru_add_drain();
 	tlb_gather_mmu(&tlb, mm, start, end);
+	update_hiwater_rss(mm);
 	mmu_notifier_invalidate_range_start(mm, start, end);
 	unmap_single_vma(&tlb, vma, start, end, details);
 	mmu_notifier_invalidate_range_end(mm, start, end);

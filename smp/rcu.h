@@ -43,13 +43,17 @@ static __always_inline_fn void rcu_read_lock(void)
 	struct vcpu *v = this_vcpu();
 
 	v->preempt_count++;
-	if (!v->rcu_nesting++ && unlikely(exploring()))
+	/* Only this vCPU writes it; the check of grace periods reads it (rcu.c). */
+	init_once(v->rcu_nesting, v->rcu_nesting + 1);
+	if (v->rcu_nesting == 1 && unlikely(exploring()))
 		rcu_section_begins(v);
 }
 
 static __always_inline_fn void rcu_read_unlock(void)
 {
-	this_vcpu()->rcu_nesting--;
+	struct vcpu *v = this_vcpu();
+
+	init_once(v->rcu_nesting, v->rcu_nesting - 1);
 	preempt_enable();
 }
 

@@ -454,6 +454,7 @@ struct task_struct *task_create(struct machine *m, const char *comm, u32 flags, 
 				void (*entry)(void *), void *arg)
 {
 	struct task_struct *t = kmem_cache_alloc(m->smp->task_cache);
+	int err;
 
 	if (!t)
 		return NULL;
@@ -463,27 +464,31 @@ struct task_struct *task_create(struct machine *m, const char *comm, u32 flags, 
 	t->arg = arg;
 	t->preempt_count = NEW_TASK_PREEMPT_COUNT;
 	t->held_locks = 1ULL << LOCK_CLASS_rq_lock;
-	if (fiber_create(&t->own_fiber, m->stacks, task_main, t)) {
-		kmem_cache_free(m->smp->task_cache, t);
-		return NULL;
-	}
 	t->pid = atomic_inc_return(&m->smp->next_pid);
 	t->tgid = t->pid;
 	random_seed(&t->rng, m->config.seed, 0x100000000ULL + t->pid);
 	atomic_inc(&m->smp->nr_tasks);
 	if (this_vcpu())
 		spin_lock(&m->smp->tasklist_lock);
-	cds_list_add_tail(&t->all_node, &m->smp->all_tasks);
+	/* Nobody can be chosen between these two: whoever has a stack is in the list
+	 * (smp_teardown). */
+	err = fiber_create(&t->own_fiber, m->stacks, task_main, t);
+	if (!err)
+		cds_list_add_tail(&t->all_node, &m->smp->all_tasks);
 	if (this_vcpu())
 		spin_unlock(&m->smp->tasklist_lock);
+	if (err) {
+		/* The caller is a task itself, or the machine does not run yet: not the last. */
+		atomic_dec(&m->smp->nr_tasks);
+		kmem_cache_free(m->smp->task_cache, t);
+		return NULL;
+	}
 	return t;
 }
 
 static void smp_vcpu_main(struct vcpu *v)
 {
-	v->rq = rq_of(v->machine, v->id);
-	v->current_task = v->rq->idle;
-	idle_loop(v);
+	idle_loop(v); /* as the idle task that idle_setup() has made current */
 }
 
 static void smp_interrupt(struct vcpu *v, u32 bits)

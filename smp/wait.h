@@ -26,7 +26,9 @@ void init_waitqueue_head(struct wait_queue_head *q);
 void prepare_to_wait(struct wait_queue_head *q, struct wait_queue_entry *e, enum task_state state);
 void finish_wait(struct wait_queue_head *q, struct wait_queue_entry *e);
 
-/* Wakes everybody, or the one that has waited longest. */
+/* Wakes everybody, or the one that has waited longest. A waiter that has just found its condition
+ * true by itself may be that one: who takes one of several things from a queue wakes the next if
+ * more are left. */
 void wake_up_all(struct wait_queue_head *q);
 void wake_up_one(struct wait_queue_head *q);
 

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-static const char *const action_names[] = {"list"};
+static const char *const action_names[] = {"list", "check"};
 static const struct name_list action_list = {"action", action_names, ARRAY_SIZE(action_names)};
 
 /* What --help says about a verb. Options are options.c's. */
@@ -48,9 +48,9 @@ static const struct verb_help help[NR_VERBS] = {
 		},
 	[VERB_BUGS] =
 		{
-			"list",
-			"list the bugs that can be planted",
-			"mmtorture bugs list",
+			"list | check [SLUG]...",
+			"list the bugs that can be planted; check that the explorer finds them",
+			"mmtorture bugs check",
 		},
 	[VERB_BENCH] =
 		{
@@ -174,11 +174,35 @@ static int take_file(struct reading *reading, const char *argument)
 	return path_check_readable(config->file, verb, reading->err);
 }
 
+/* bugs check SLUG... */
+static int take_bug(struct reading *reading, const char *argument)
+{
+	const struct name_list *list = &reading->context->names->bugs;
+	struct name_set *bugs = &reading->config->bugs;
+	char hint[NEAREST_HINT_SIZE];
+
+	if (name_list_find(list, argument) < 0 || strlen(argument) >= CONFIG_NAME_SIZE)
+		return error_input(reading->err, "\"%.80s\" is no known bug; %s", argument,
+				   nearest_hint(list, argument, hint, sizeof(hint)));
+	for (unsigned int i = 0; i < bugs->nr; i++) {
+		if (!strcmp(bugs->name[i], argument))
+			return error_input(reading->err, "%s: is given twice; name each bug once",
+					   argument);
+	}
+	if (bugs->nr == CONFIG_NAMES_MAX)
+		return error_input(reading->err, "more than %d bugs; give at most that many",
+				   CONFIG_NAMES_MAX);
+	memcpy(bugs->name[bugs->nr++], argument, strlen(argument) + 1);
+	return 0;
+}
+
 static int take_action(struct reading *reading, const char *argument)
 {
 	struct config *config = reading->config;
 	char hint[NEAREST_HINT_SIZE];
 
+	if (!strcmp(config->action, "check"))
+		return take_bug(reading, argument);
 	if (config->action[0])
 		return error_input(reading->err, "\"%.80s\": bugs takes one action; give %s alone",
 				   argument, config->action);

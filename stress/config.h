@@ -151,7 +151,7 @@ struct config {
 
 	/* Arguments that are not options. */
 	char file[CONFIG_PATH_SIZE];   /* replay, minimize: the schedule file to read */
-	char action[CONFIG_NAME_SIZE]; /* bugs: "list" */
+	char action[CONFIG_NAME_SIZE]; /* bugs: "list", "check" */
 	struct name_set measures;      /* bench: empty means all */
 	unsigned int repetitions;
 

@@ -115,8 +115,9 @@ static int explore_world(struct exploration *x, struct world *w, struct strategy
 	if (x->end != MACHINE_FINISHED && x->end != MACHINE_STOPPED)
 		kept = keep_schedule(x, w, path, sizeof(path));
 	if (x->end == MACHINE_STOPPED)
-		fprintf(stderr, "mmtorture: the machine has no room for the job: give it more --pages "
-				"or the job smaller working sets\n");
+		fprintf(stderr,
+			"mmtorture: the machine has no room for the job: give it more --pages "
+			"or the job smaller working sets\n");
 	run_report_violation(&x->run, w, kept);
 	run_report_counters(&x->run, counters, run_counters(w, counters, RUN_COUNTERS_MAX));
 	report_explored(x);

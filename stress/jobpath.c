@@ -15,6 +15,9 @@
 static const char built_in_name[] = "default";
 static const char built_in_label[] = "the built-in default.ini";
 static const char suffix[] = ".ini";
+/* The jobs of the planted bugs (bug_catalog.h), in a folder below the others. */
+static const char bugs_prefix[] = "bugs/";
+static const char bugs_folder[] = "/bugs";
 /* The folder of the jobs in a runfiles tree; the first part is the workspace's name. */
 static const char runfiles_jobs[] = "mmtorture/stress/jobs";
 
@@ -95,16 +98,21 @@ static void add_name(struct shipped_jobs *jobs, const char *name, size_t length)
 	jobs->nr += jobs->names[jobs->nr] != NULL;
 }
 
-static void shipped_read(struct shipped_jobs *jobs)
+/* @below: "", or a folder of the shipped jobs' with a slash before its name. */
+static void shipped_read(struct shipped_jobs *jobs, const char *below)
 {
 	const struct dirent *entry;
+	size_t used;
 	DIR *dir;
 
 	jobs->nr = 0;
 	jobs->folder[0] = '\0';
-	add_name(jobs, built_in_name, strlen(built_in_name));
+	if (!below[0])
+		add_name(jobs, built_in_name, strlen(built_in_name));
 	if (!find_folder(jobs->folder))
 		return;
+	used = strlen(jobs->folder);
+	snprintf(jobs->folder + used, sizeof(jobs->folder) - used, "%s", below);
 	dir = opendir(jobs->folder);
 	if (!dir)
 		return;
@@ -140,14 +148,15 @@ static void name_of_path(const char *path, char *name)
 	name[length] = '\0';
 }
 
-static int locate_shipped(const char *given, struct job_location *location, struct error *err)
+static int locate_shipped(const char *given, const char *below, struct job_location *location,
+			  struct error *err)
 {
 	char hint[NEAREST_HINT_SIZE];
 	struct shipped_jobs jobs;
 	struct name_list list = {"shipped job", NULL, 0};
 	int ret = 0;
 
-	shipped_read(&jobs);
+	shipped_read(&jobs, below);
 	list.names = (const char *const *)jobs.names;
 	list.nr = jobs.nr;
 	if (name_list_find(&list, given) >= 0) {
@@ -183,6 +192,8 @@ int jobpath_locate(const char *given, const char *directory, struct job_location
 	if (given[0] == '\0')
 		return error_input(err,
 				   "--job: is empty; give the name of a shipped job or a file");
+	if (!strncmp(given, bugs_prefix, sizeof(bugs_prefix) - 1) && !has_suffix(given))
+		return locate_shipped(given + sizeof(bugs_prefix) - 1, bugs_folder, location, err);
 	if (strchr(given, '/') || has_suffix(given)) {
 		name_of_path(given, location->name);
 		return path_resolve(location->path, sizeof(location->path), directory, given,
@@ -194,14 +205,14 @@ int jobpath_locate(const char *given, const char *directory, struct job_location
 		snprintf(location->name, sizeof(location->name), "%s", built_in_name);
 		return 0;
 	}
-	return locate_shipped(given, location, err);
+	return locate_shipped(given, "", location, err);
 }
 
 void jobpath_list(FILE *out)
 {
 	struct shipped_jobs jobs;
 
-	shipped_read(&jobs);
+	shipped_read(&jobs, "");
 	for (size_t i = 0; i < jobs.nr; i++)
 		fprintf(out, "  %s\n", jobs.names[i]);
 	shipped_free(&jobs);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,8 @@ int main(int argc, char *argv[])
 	int status;
 
 	take_standard_descriptors();
+	/* A file that may not grow (ulimit -f) is an error of write(), as a full disk is. */
+	signal(SIGXFSZ, SIG_IGN);
 	if (!config) {
 		fprintf(stderr, "mmtorture: out of host memory\n");
 		return VERDICT_UNTRUSTWORTHY;

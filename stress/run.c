@@ -90,10 +90,13 @@ static void lost(struct run *run, const struct error *err)
 static size_t op_counters(const struct world *w, struct counter *counters, size_t max)
 {
 	static const char *const names[NR_JOB_OPS] = {
-		"op_read",    "op_write",    "op_madvise_dontneed", "op_mmap",	    "op_munmap",
-		"op_mprotect", "op_brk",     "op_mlock",	    "op_munlock",   "op_fork",
-		"op_exec",    "op_exec_fail", "op_exit",	    "op_msync",	    "op_truncate",
-		"op_dropcache", "op_yield",  "op_sleep",	    "op_getmm",	    "op_kthread", "op_age",
+		"op_read",	"op_write",   "op_madvise_dontneed",
+		"op_mmap",	"op_munmap",  "op_mprotect",
+		"op_brk",	"op_mlock",   "op_munlock",
+		"op_fork",	"op_exec",    "op_exec_fail",
+		"op_exit",	"op_msync",   "op_truncate",
+		"op_dropcache", "op_yield",   "op_sleep",
+		"op_getmm",	"op_kthread", "op_age",
 	};
 	size_t nr = 0;
 
@@ -108,8 +111,8 @@ size_t run_counters(const struct world *w, struct counter *counters, size_t max)
 	const struct machine *m = world_machine((struct world *)w);
 
 	for (int i = 0; i < NR_VMSTAT_ITEMS && nr < max; i++)
-		counters[nr++] = (struct counter){vmstat_names[i],
-						  vmstat_sum(m, (enum vmstat_item)i)};
+		counters[nr++] =
+			(struct counter){vmstat_names[i], vmstat_sum(m, (enum vmstat_item)i)};
 	return nr;
 }
 
@@ -129,8 +132,7 @@ static size_t progress_counters(const struct world *w, struct counter *counters)
 	return nr;
 }
 
-void run_progress(struct run *run, const struct world *w, uint64_t iterations,
-		  uint64_t violations)
+void run_progress(struct run *run, const struct world *w, uint64_t iterations, uint64_t violations)
 {
 	struct counter counters[RUN_COUNTERS_MAX];
 	struct progress_sample sample = {

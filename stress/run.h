@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What soak, explore and replay have in common: the clock of a run, Ctrl-C, progress, the report, the
- * JSON document and the verdict.
+ * What soak, explore and replay have in common: the clock of a run, Ctrl-C, progress, the report,
+ * the JSON document and the verdict.
  *
  * A run belongs to the thread that began it. SIGINT and SIGTERM are blocked from run_begin() to
- * run_end() and read from a descriptor, so that there is no handler and no state outside of the struct.
+ * run_end() and read from a descriptor, so that there is no handler and no state outside of the
+ * struct.
  */
 #ifndef STRESS_RUN_H
 #define STRESS_RUN_H
@@ -41,8 +42,7 @@ double run_elapsed(const struct run *run);
 bool run_interrupted(struct run *run);
 
 /* Is a progress line due? Then it is shown, with the rates of the operations and of @extra. */
-void run_progress(struct run *run, const struct world *w, uint64_t iterations,
-		  uint64_t violations);
+void run_progress(struct run *run, const struct world *w, uint64_t iterations, uint64_t violations);
 
 /* All counters of the world's machine, and its operations as op_NAME; returns how many. */
 size_t run_counters(const struct world *w, struct counter *counters, size_t max);

@@ -56,8 +56,8 @@ int schedule_write(const char *path, const struct config *config, const struct m
 	fprintf(out, "\nseed: %" PRIu64 "\nsteps: %" PRIu64 "\nhistory: %016" PRIx64 "\n", seed,
 		m->explored.steps, m->explored.history);
 	fprintf(out, "invariant: %s\nwhere: %s\njob: %u\n%s",
-		m->violations.ready ? v->invariant->slug : "-", m->violations.ready ? v->where : "-",
-		count_lines(job), job);
+		m->violations.ready ? v->invariant->slug : "-",
+		m->violations.ready ? v->where : "-", count_lines(job), job);
 	fflush(out);
 	fprintf(out, "checksum: %016" PRIx64 "\n", checksum(text, length));
 	free(job);
@@ -108,8 +108,10 @@ static int field(struct reader *r, const char *key, char *value, size_t size)
 
 	if (!next_line(r, &line, &length) || length < skip || memcmp(line, key, skip - 1) ||
 	    line[skip - 1] != ':')
-		return error_input(r->err, "%s:%u: should say \"%s: ...\"; the file was cut short or "
-				   "altered", r->path, r->line, key);
+		return error_input(r->err,
+				   "%s:%u: should say \"%s: ...\"; the file was cut short or "
+				   "altered",
+				   r->path, r->line, key);
 	while (skip < length && line[skip] == ' ')
 		skip++;
 	if (length - skip >= size)
@@ -141,18 +143,20 @@ static int read_head(struct reader *r, struct schedule *s, unsigned int *job_lin
 
 	snprintf(text, sizeof(text), MAGIC " %d", SCHEDULE_FORMAT);
 	if (!next_line(r, &line, &length) || length != strlen(text) || memcmp(line, text, length))
-		return refuse(r, "this is no schedule file (its first line should be \"" MAGIC " 1\")");
+		return refuse(r, "this is no schedule file (its first line should be \"" MAGIC
+				 " 1\")");
 	if (field(r, "version", text, sizeof(text)))
 		return -1;
 	if (strcmp(text, MMTORTURE_VERSION))
-		return error_input(r->err, "%s:%u: is from another version; this is " MMTORTURE_VERSION
-				   ", in which its seed means another run", r->path, r->line);
+		return error_input(r->err,
+				   "%s:%u: is from another version; this is " MMTORTURE_VERSION
+				   ", in which its seed means another run",
+				   r->path, r->line);
 	if (field(r, "bugs", bugs, sizeof(bugs)) || number_field(r, "seed", 10, &s->seed) ||
 	    number_field(r, "steps", 10, &s->steps) ||
 	    number_field(r, "history", 16, &s->history) ||
 	    field(r, "invariant", s->invariant, sizeof(s->invariant)) ||
-	    field(r, "where", s->where, sizeof(s->where)) ||
-	    number_field(r, "job", 10, &lines))
+	    field(r, "where", s->where, sizeof(s->where)) || number_field(r, "job", 10, &lines))
 		return -1;
 	*job_lines = (unsigned int)lines;
 	return 0;
@@ -202,8 +206,7 @@ static int read_text(const char *text, size_t size, const char *path, struct sch
 }
 
 int schedule_read(const char *path, struct schedule *schedule, struct config *config,
-		  const struct known_names *names, const struct host_facts *host,
-		  struct error *err)
+		  const struct known_names *names, const struct host_facts *host, struct error *err)
 {
 	FILE *in = fopen(path, "rb");
 	char *text = malloc(SCHEDULE_BYTES_MAX + 1);
@@ -211,8 +214,7 @@ int schedule_read(const char *path, struct schedule *schedule, struct config *co
 	int ret;
 
 	if (!in || !text) {
-		ret = in ? error_no_memory(err)
-			 : error_input(err, "%s: %s", path, strerror(errno));
+		ret = in ? error_no_memory(err) : error_input(err, "%s: %s", path, strerror(errno));
 		goto out;
 	}
 	size = fread(text, 1, SCHEDULE_BYTES_MAX + 1, in);

@@ -8,8 +8,8 @@
 #include "stress/run.h"
 #include "stress/verbs.h"
 
-/* A vCPU that gets nowhere for so long is a soft lockup: the kernel's watchdog_thresh is 10 s and it
- * reports at twice that; ten times more, since many vCPUs share a host core here. */
+/* A vCPU that gets nowhere for so long is a soft lockup: the kernel's watchdog_thresh is 10 s and
+ * it reports at twice that; ten times more, since many vCPUs share a host core here. */
 #define SOAK_STALL_SECONDS 120
 
 struct soak {
@@ -38,7 +38,8 @@ static void soak_monitor(struct world *w, void *arg)
 	}
 }
 
-static int soak_world(struct soak *s, const struct config *config, const struct placement *placement)
+static int soak_world(struct soak *s, const struct config *config,
+		      const struct placement *placement)
 {
 	struct world_options options = {
 		.config = config,
@@ -64,8 +65,9 @@ static int soak_world(struct soak *s, const struct config *config, const struct 
 	run_report_counters(&s->run, counters, run_counters(w, counters, RUN_COUNTERS_MAX));
 	printf("%-32s %20.1f\n", "elapsed_s", run_elapsed(&s->run));
 	if (end == MACHINE_STOPPED)
-		fprintf(stderr, "mmtorture: the machine has no room for the job: give it more --pages "
-				"or the job smaller working sets\n");
+		fprintf(stderr,
+			"mmtorture: the machine has no room for the job: give it more --pages "
+			"or the job smaller working sets\n");
 	verdict = run_verdict(&s->run, end);
 	world_destroy(w);
 	return run_end(&s->run, verdict);
@@ -76,8 +78,7 @@ int verb_soak(const struct config *config)
 	struct soak s = {.next_audit_s = (double)config->audit_interval_ns * 1e-9};
 	struct topology_error terr = {0};
 	struct placement *placement = NULL;
-	struct topology *t =
-		topology_load(config->topology[0] ? config->topology : NULL, &terr);
+	struct topology *t = topology_load(config->topology[0] ? config->topology : NULL, &terr);
 	struct error err = {0};
 	int status;
 

@@ -44,8 +44,7 @@ int verb_topology(const struct config *config)
 {
 	struct topology_error terr = {0};
 	struct placement *p = NULL;
-	struct topology *t =
-		topology_load(config->topology[0] ? config->topology : NULL, &terr);
+	struct topology *t = topology_load(config->topology[0] ? config->topology : NULL, &terr);
 	int status;
 
 	if (!t) {

@@ -120,10 +120,9 @@ static __attribute__((noreturn)) void cli_child(char *const argv[])
 	dup2(in, STDIN_FILENO);
 	dup2(out, STDOUT_FILENO);
 	dup2(err, STDERR_FILENO);
-	if (cli_file_size) {
-		signal(SIGXFSZ, SIG_IGN); /* a write that is too much fails, as on a full disk */
-		setrlimit(RLIMIT_FSIZE, &limit);
-	}
+	if (cli_file_size)
+		setrlimit(RLIMIT_FSIZE,
+			  &limit); /* a write that is too much fails, as on a full disk */
 	execv(cli_program, argv);
 	_exit(127);
 }

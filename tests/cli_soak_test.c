@@ -119,6 +119,7 @@ Test(soak, runs_on_the_machine_of_a_description)
 		 cli_root);
 	r = cli_run(line);
 	cr_expect_eq(r.status, 0, "%s", r.err);
+	expect_banners(&r, "four_socket_asymmetric.xml", "CLEAN: status=0");
 	cli_free(&r);
 }
 

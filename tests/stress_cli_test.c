@@ -82,6 +82,10 @@ Test(cli, arguments_of_the_verbs)
 	cr_expect_eq(config.repetitions, 3u);
 	cr_assert_eq(parse("mmtorture bugs list"), 0, "%s", err.line);
 	cr_expect_str_eq(config.action, "list");
+	cr_assert_eq(parse("mmtorture bugs check free-early mask-late"), 0, "%s", err.line);
+	cr_expect_str_eq(config.action, "check");
+	cr_expect_eq(config.bugs.nr, 2u);
+	cr_expect_str_eq(config.bugs.name[1], "mask-late");
 	cr_assert_eq(parse("mmtorture replay -- /dev/null"), 0, "%s", err.line);
 	cr_expect_str_eq(config.file, "/dev/null");
 	cr_assert_eq(parse("mmtorture topology --cpus 8"), 0, "%s", err.line);
@@ -142,10 +146,15 @@ Test(cli, mistakes_are_answered_with_one_line)
 		 "replay: can't read /nonexistent: No such file or "
 		 "directory; give a readable file"},
 		{"mmtorture minimize /tmp", "minimize: /tmp is a directory; give a file"},
-		{"mmtorture bugs", "bugs needs an argument; give `mmtorture bugs list`"},
+		{"mmtorture bugs", "bugs needs an argument; give `mmtorture bugs list | check "
+				   "[SLUG]...`"},
 		{"mmtorture bugs lits", "\"lits\" is nothing that bugs can do; did you mean "
 					"\"list\"?"},
 		{"mmtorture bugs list list", "\"list\": bugs takes one action; give list alone"},
+		{"mmtorture bugs check mask-lat",
+		 "\"mask-lat\" is no known bug; did you mean \"mask-late\"?"},
+		{"mmtorture bugs check free-early free-early",
+		 "free-early: is given twice; name each bug once"},
 		{"mmtorture bench exce", "\"exce\" is no measure of bench; did you mean \"exec\"?"},
 		{"mmtorture bench exec exec", "exec: is given twice; name each measure once"},
 		{"mmtorture soak --job", "--job: has no value; give --job NAME|FILE.ini"},

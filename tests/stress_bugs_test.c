@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Every planted bug is found by the explorer, as the violation that it is, within its budget;
+ * without it the same schedules are silent; what was found is found again from its schedule file.
+ * The same seed gives the same run.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+
+#include "stress/bug_catalog.h"
+#include "stress/bugs.h"
+#include "stress/schedule.h"
+#include "stress/verbs.h"
+
+/* Sanitizers make a schedule 10 to 20 times slower: there the same is done with fewer of them. The
+ * search for the bug is as long everywhere, since the seeds decide it. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define SILENT_SCHEDULES 50
+#define REPEATED_SEEDS 100
+#else
+#define SILENT_SCHEDULES 1000
+#define REPEATED_SEEDS 1000
+#endif
+
+#define DOCUMENT "docs/bugs.md"
+
+static struct config config;
+static struct error err;
+
+static void end(void)
+{
+	config_destroy(&config);
+}
+
+Test(bugs, each_has_a_case_in_the_same_order)
+{
+	/* The order of the catalog is that of the lists, so that tables read alike. */
+	cr_assert_eq(nr_bug_cases, nr_bugs);
+	for (size_t i = 0; i < nr_bugs; i++)
+		cr_expect_str_eq(bug_cases[i].slug, bugs[i].slug);
+}
+
+Test(bugs, each_is_documented)
+{
+	FILE *in = fopen(DOCUMENT, "rb");
+	char *text = NULL;
+	size_t size = 0;
+
+	cr_assert(in, "%s can't be read", DOCUMENT);
+	cr_assert_gt(getdelim(&text, &size, '\0', in), 0);
+	fclose(in);
+	for (size_t i = 0; i < nr_bug_cases; i++) {
+		char heading[80];
+
+		snprintf(heading, sizeof(heading), "\n### %s\n", bug_cases[i].slug);
+		cr_expect(strstr(text, heading), "%s has no section on %s", DOCUMENT,
+			  bug_cases[i].slug);
+		for (u32 k = 0; k < BUG_INVARIANTS_MAX && bug_cases[i].invariants[k]; k++)
+			cr_expect(strstr(text, bug_cases[i].invariants[k]), "%s has no word on %s",
+				  DOCUMENT, bug_cases[i].invariants[k]);
+	}
+	free(text);
+}
+
+static void free_indices(struct criterion_test_params *params)
+{
+	cr_free(params->params);
+}
+
+/* Their indices: each test is a process of its own, in which no pointer from here means anything.
+ */
+static struct criterion_test_params all_cases(void)
+{
+	size_t *index = cr_malloc(nr_bug_cases * sizeof(*index));
+
+	for (size_t i = 0; i < nr_bug_cases; i++)
+		index[i] = i;
+	return cr_make_param_array(size_t, index, nr_bug_cases, free_indices);
+}
+
+ParameterizedTestParameters(bugs, found_and_replayed)
+{
+	return all_cases();
+}
+
+static void replay(const char *path, const struct bug_finding *found)
+{
+	struct bug_finding again;
+	struct schedule schedule = {0};
+	struct known_names names;
+	struct config recorded;
+	struct host_facts host;
+
+	verbs_known_names(&names);
+	config_init(&recorded, VERB_EXPLORE);
+	cr_assert_eq(host_facts_read(&host, &err), 0, "%s", err.line);
+	cr_assert_eq(schedule_read(path, &schedule, &recorded, &names, &host, &err), 0, "%s",
+		     err.line);
+	cr_expect_eq(schedule.seed, found->seed);
+	cr_expect_eq(schedule.history, found->history);
+	recorded.seed = schedule.seed;
+	cr_assert_eq(bug_explore(&recorded, 1, NULL, &again, &err), 0, "%s", err.line);
+	cr_expect_eq(again.end, found->end);
+	cr_expect_eq(again.steps, found->steps);
+	cr_expect_eq(again.history, found->history);
+	cr_expect_str_eq(again.invariant, found->invariant);
+	config_destroy(&recorded);
+}
+
+ParameterizedTest(size_t *index, bugs, found_and_replayed)
+{
+	const struct bug_case *c = &bug_cases[*index];
+	char path[] = "/tmp/mmtorture.bug.XXXXXX";
+	struct bug_finding found;
+	int fd = mkstemp(path);
+
+	cr_assert_geq(fd, 0);
+	close(fd);
+	cr_assert_eq(bug_case_configure(c, true, &config, &err), 0, "%s", err.line);
+	cr_assert_eq(bug_explore(&config, c->schedules, path, &found, &err), 0, "%s", err.line);
+	cr_expect_neq(found.end, MACHINE_FINISHED, "%s: not found in %u schedules", c->slug,
+		      c->schedules);
+	cr_expect(bug_case_expects(c, found.invariant), "%s shows as %s", c->slug, found.invariant);
+	if (found.end != MACHINE_FINISHED)
+		replay(path, &found);
+	unlink(path);
+	end();
+}
+
+ParameterizedTestParameters(bugs, silent_without)
+{
+	return all_cases();
+}
+
+ParameterizedTest(size_t *index, bugs, silent_without)
+{
+	const struct bug_case *c = &bug_cases[*index];
+	struct bug_finding found;
+
+	cr_assert_eq(bug_case_configure(c, false, &config, &err), 0, "%s", err.line);
+	cr_assert_eq(bug_explore(&config, SILENT_SCHEDULES, NULL, &found, &err), 0, "%s", err.line);
+	cr_expect_eq(found.end, MACHINE_FINISHED, "%s, seed %llu: %s", c->job,
+		     (unsigned long long)found.seed, found.invariant);
+	cr_expect_str_eq(found.invariant, "-");
+	end();
+}
+
+Test(bugs, the_same_seed_is_the_same_run)
+{
+	const struct bug_case *c = bug_case_find("flush-mask-early");
+	u64 distinct = 0, last = 0;
+
+	cr_assert_eq(bug_case_configure(c, false, &config, &err), 0, "%s", err.line);
+	for (u32 i = 0; i < REPEATED_SEEDS; i++) {
+		struct bug_finding one, two;
+
+		config.seed = 1000 + i;
+		cr_assert_eq(bug_explore(&config, 1, NULL, &one, &err), 0, "%s", err.line);
+		cr_assert_eq(bug_explore(&config, 1, NULL, &two, &err), 0, "%s", err.line);
+		cr_assert_eq(one.history, two.history, "seed %u", 1000 + i);
+		cr_assert_eq(one.steps, two.steps, "seed %u", 1000 + i);
+		distinct += one.history != last;
+		last = one.history;
+	}
+	/* Another seed, another run. */
+	cr_expect_eq(distinct, (u64)REPEATED_SEEDS);
+	end();
+}
+
+/* A machine that has run other schedules before does what a new one does. */
+Test(bugs, a_used_machine_repeats_a_new_one)
+{
+	const struct bug_case *c = bug_case_find("get-task-mm-unlocked");
+	struct bug_finding used, fresh;
+
+	cr_assert_eq(bug_case_configure(c, true, &config, &err), 0, "%s", err.line);
+	cr_assert_eq(bug_explore(&config, c->schedules, NULL, &used, &err), 0, "%s", err.line);
+	cr_assert_gt(used.schedules, 1u);
+	config.seed = used.seed;
+	cr_assert_eq(bug_explore(&config, 1, NULL, &fresh, &err), 0, "%s", err.line);
+	cr_expect_eq(fresh.history, used.history);
+	cr_expect_str_eq(fresh.invariant, used.invariant);
+	end();
+}
