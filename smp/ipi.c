@@ -6,8 +6,8 @@
 #include "smp/vmstat.h"
 
 EVENT_DESC(ev_ipi_send, 100, EVENT_SYNC, "call_function", "to %llu CPUs, first CPU%llu");
-EVENT_DESC(ev_ipi_done, 101, EVENT_SYNC, "call_function acknowledged", "by %llu CPUs%.0llu");
-EVENT_DESC(ev_ipi_recv, 102, EVENT_SYNC, "interrupt: call_function", "from CPU%llu%.0llu");
+EVENT_DESC(ev_ipi_done, 101, 0, "call_function acknowledged", "by %llu CPUs%.0llu");
+EVENT_DESC(ev_ipi_recv, 102, EVENT_SYNC, "interrupt: call_function", "of CPU%llu done%.0llu");
 
 /* The request for sender -> target. */
 static struct call_single_data *csd_of(struct machine *m, u32 sender, u32 target)
@@ -101,18 +101,21 @@ void generic_smp_call_function_interrupt(void)
 	for (; in_order; in_order = next) {
 		smp_call_func_t func = in_order->func;
 		struct call_args args = in_order->args;
+		u32 sender;
 
 		next = in_order->next;
-		event_record(&ev_ipi_recv, in_order->sender, 0);
-		count_vm_event(VMSTAT_nr_ipi_received);
+		sender = in_order->sender;
 		if (planted(KNOB_IPI_ACK_EARLY)) {
 			smp_store_release(&in_order->locked, 0);
 			func(&args);
-			continue;
+		} else {
+			func(&args);
+			/* The acknowledgement: after it the request belongs to its sender again. */
+			smp_store_release(&in_order->locked, 0);
 		}
-		func(&args);
-		/* The acknowledgement: after it the request belongs to its sender again. */
-		smp_store_release(&in_order->locked, 0);
+		/* The sender waits: what it need not wait for comes last. */
+		count_vm_event(VMSTAT_nr_ipi_received);
+		event_record(&ev_ipi_recv, sender, 0);
 	}
 }
 

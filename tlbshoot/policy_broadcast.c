@@ -6,7 +6,7 @@
  */
 #include "tlbshoot/tlb_private.h"
 
-EVENT_DESC(ev_received, 230, EVENT_SYNC, "flush_tlb_func_all", "mm %llu%.0llu");
+EVENT_DESC(ev_received, 230, 0, "flush_tlb_func_all", "mm %llu%.0llu");
 
 static void flush_tlb_func_all(const struct call_args *args)
 {

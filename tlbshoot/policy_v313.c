@@ -6,7 +6,7 @@
 #include "tlbshoot/knobs.h"
 #include "tlbshoot/tlb_private.h"
 
-EVENT_DESC(ev_received, 220, EVENT_SYNC, "flush_tlb_func", "mm %llu from %llx");
+EVENT_DESC(ev_received, 220, 0, "flush_tlb_func", "mm %llu from %llx");
 EVENT_DESC(ev_not_loaded, 221, 0, "flush_tlb_func ignored", "mm %llu from %llx");
 
 /* Arguments of the interrupt. */

@@ -9,7 +9,7 @@
 
 EVENT_DESC(ev_flush, 204, 0, "flush_tlb", "%llx-%llx");
 EVENT_DESC(ev_flush_tables, 205, 0, "flush_tlb_tables", "%llx-%llx");
-EVENT_DESC(ev_shootdown, 206, EVENT_SYNC, "shootdown", "mm %llu, %llu CPUs");
+EVENT_DESC(ev_shootdown, 206, 0, "shootdown", "mm %llu, %llu CPUs");
 
 const struct tlb_policy *const tlb_policies[] = {&tlb_policy_v313, &tlb_policy_broadcast, NULL};
 
