@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Page tables in use: faulting pages in, zapping them, copying them at fork, freeing the tables
- * (seed_path C9, D). Lock order: mmap_sem, i_mmap_mutex, anon_vma rwsem, PG_locked before the split
+ * (seed_path C9, D). Lock order: mmap_sem, PG_locked, i_mmap_mutex, anon_vma rwsem before the split
  * locks; a pmd's lock before a pte's; in fork the parent's pte lock before the child's.
  */
 #ifndef MM_MEMORY_H

@@ -155,7 +155,9 @@ void page_add_new_anon_rmap(struct page *p, struct vm_area_struct *vma, u64 addr
 {
 	/* Nobody else has the page yet. */
 	init_once(p->mapcount, 0);
-	p->index = linear_page_index(vma, addr);
+	/* Idle page tracking, which holds no lock, may come between these: with the index or the mapping
+	 * of an earlier life it walks the wrong VMAs, and finds the page in none of their entries. */
+	init_once(p->index, linear_page_index(vma, addr));
 	init_once(p->mapping, (void *)((unsigned long)vma->anon_vma | PAGE_MAPPING_ANON));
 	lru_cache_add_new(p);
 	if (unlikely(vma->vm_flags & VM_LOCKED))
@@ -236,7 +238,7 @@ static void rmap_walk_anon(struct page *p, rmap_one one, void *arg)
 {
 	struct anon_vma *av = page_get_anon_vma(p);
 	struct anon_vma_chain *avc;
-	u64 addr;
+	u64 addr, index = READ_ONCE(p->index);
 
 	if (!av)
 		return;
@@ -244,7 +246,7 @@ static void rmap_walk_anon(struct page *p, rmap_one one, void *arg)
 	cds_list_for_each_entry(avc, &av->chains, same_anon_vma)
 	{
 		check_hooked(avc->vma);
-		if (vma_address(avc->vma, p->index, &addr) && !one(p, avc->vma, addr, arg))
+		if (vma_address(avc->vma, index, &addr) && !one(p, avc->vma, addr, arg))
 			break;
 	}
 	up_read(&av->root->rwsem);

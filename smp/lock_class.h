@@ -14,9 +14,9 @@
 	X(inode_mutex, "i_mutex: size of a file against writers and truncation")                   \
 	X(mmap_sem, "the VMAs of an mm")                                                           \
 	X(mmap_sem_nested, "the child's mmap_sem inside the parent's, in fork")                    \
+	X(page_lock, "PG_locked: content and mapping of a page-cache page")                        \
 	X(i_mmap_mutex, "the VMAs that map a file")                                                \
 	X(anon_vma_rwsem, "the VMAs that may map an anonymous page")                               \
-	X(page_lock, "PG_locked: content and mapping of a page-cache page")                        \
 	X(task_list, "the list of all tasks, parents and children")                                \
 	X(task_lock, "alloc_lock: task->mm against readers from other tasks")                      \
 	X(mmlist_lock, "the global list of mms")                                                   \

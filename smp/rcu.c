@@ -37,7 +37,7 @@ struct rcu_state {
 
 	/* threads */
 	struct qsbr_worker *worker;
-	char grace;	/* names liburcu's grace periods to ThreadSanitizer */
+	char grace;	 /* names liburcu's grace periods to ThreadSanitizer */
 	char worker_end; /* and the end of what its thread did for us */
 
 	/* explore: used inside the oracle's brackets, so nobody comes between; the lock is there to
@@ -180,8 +180,10 @@ void rcu_section_begins(struct vcpu *v)
 	__atomic_store_n(&r->section_began[v->id], oracle_read(r->calls), __ATOMIC_RELAXED);
 }
 
-/* The callback is about to run. Does any vCPU still read what it was queued to free? */
-static void check_grace_period(const struct machine *m, const struct rcu_head *head)
+/* The callback is about to run. Does any vCPU still read what it was queued to free? Not for
+ * ThreadSanitizer: what is read of other vCPUs is ordered by nothing but the explorer. */
+__attribute__((no_sanitize("thread"), noinline)) static void
+check_grace_period(const struct machine *m, const struct rcu_head *head)
 {
 	const struct rcu_state *r = m->smp->rcu;
 

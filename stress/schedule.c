@@ -36,6 +36,15 @@ static unsigned int count_lines(const char *text)
 	return n;
 }
 
+static unsigned int count_lines_to(const char *text, const char *end)
+{
+	unsigned int n = 0;
+
+	for (; text < end; text++)
+		n += *text == '\n';
+	return n;
+}
+
 int schedule_write(const char *path, const struct config *config, const struct machine *m,
 		   uint64_t seed, struct error *err)
 {
@@ -195,6 +204,9 @@ static int read_text(const char *text, size_t size, const char *path, struct sch
 		return error_input(err, "%s: is no schedule file (it has a NUL byte)", path);
 	if (check_sum(&r, text) || read_head(&r, s, &lines))
 		return -1;
+	if (count_lines_to(r.at, r.end) != lines)
+		return error_input(err, "%s:%u: the job has not %u lines: the file was altered", path,
+				   r.line, lines);
 	job = (struct jobfile_text){
 		.text = r.at,
 		.length = (size_t)(r.end - r.at),

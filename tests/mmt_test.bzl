@@ -21,6 +21,8 @@ def mmt_test(name, srcs, deps = [], data = [], env = {}, **kwargs):
     part = name.split("_")[0]
     if part in _PARTS:
         deps = deps + ["//" + part]
+        if part != "engine":
+            deps = deps + ["//tests/support:machine"]
     elif part == _COMMAND_LINE:
         data = data + ["//:mmtorture"]
         env = dict(env, MMTORTURE = "$(rootpath //:mmtorture)")

@@ -678,7 +678,7 @@ static void small_storm_tasks(struct test_machine *t)
 	storm_tasks(t, &small_storm);
 }
 
-#define SILENT_SEEDS 2000
+#define SILENT_SEEDS 1000
 
 static void explore_is_silent(const struct tlb_policy *policy)
 {

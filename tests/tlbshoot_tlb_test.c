@@ -569,6 +569,36 @@ Test(tlb, double_take_is_seen)
 	run_alone(test_config(1), map_sixteen, double_take, "frame-state");
 }
 
+/* A page that is declared clean: entries that cannot store without a walk are harmless. */
+static void declared_clean(void *arg)
+{
+	struct test_machine *t = arg;
+	u64 pfn = pte_pfn(*test_pte(t, t->mm[0], PAGE(0)));
+
+	EXPECT(rd(PAGE(0)) == 0 && wr(PAGE(1), 1) == 0);
+	tlb_oracle_frame_clean(t->m, pfn);
+	EXPECT(wr(PAGE(0), 1) == 0);
+	tlb_invlpg(PAGE(0));
+	tlb_oracle_frame_clean(t->m, pfn);
+	EXPECT(wr(PAGE(0), 1) == 0);
+	tlb_oracle_frame_clean(t->m, pfn);
+	EXPECT(!"reached");
+}
+
+static void one_declared_clean(struct test_machine *t)
+{
+	map_sixteen(t);
+	test_task(t, 0, t->mm[0], declared_clean);
+}
+
+Test(tlb, storable_entry_of_a_clean_page_is_seen)
+{
+	struct campaign found;
+
+	cr_assert_str_eq(explore_seeds(test_config(1), one_declared_clean, 1, &found),
+			 "clean-page-writable-in-tlb");
+}
+
 /* --- Frames ----------------------------------------------------------------------------------- */
 
 static void frames(void *arg)

@@ -28,9 +28,9 @@
 struct task_struct;
 
 struct mm_context {
-	u32 id;		   /* the mm's number, never reused in a machine */
-	u64 root;	   /* frame of the page directory; constant */
-	u64 recent_va;	   /* explorer: where its CPUs may speculate; atomic, zero to begin with */
+	u32 id;	       /* the mm's number, never reused in a machine */
+	u64 root;      /* frame of the page directory; constant */
+	u64 recent_va; /* explorer: where its CPUs may speculate; atomic, zero to begin with */
 	u64 cpumask[CPU_WORDS]; /* atomic; only the words that nr_vcpus needs are used */
 	/* Last, apart from what every fault reads: each zap writes it. */
 	u32 flush_pending; /* atomic */

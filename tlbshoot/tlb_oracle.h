@@ -28,8 +28,8 @@
 
 void tlb_oracle_frame_freed(struct machine *m, u64 pfn);
 void tlb_oracle_frame_taken(struct machine *m, u64 pfn);
-/* The frame's page has just been made clean and read-only everywhere: no vCPU may be able to store to
- * it without a page fault, which would mark it dirty again. Explorer only, as the next one. */
+/* The frame's page has just been made clean and read-only everywhere: no vCPU may be able to store
+ * to it without a page fault, which would mark it dirty again. Explorer only, as the next one. */
 void tlb_oracle_frame_clean(struct machine *m, u64 pfn);
 /* Explorer only; does nothing under threads. */
 void tlb_oracle_flush_done(struct mm_context *ctx, u64 start, u64 end);
