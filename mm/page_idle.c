@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Who has used which page, asked by frame number: the reader of rmap that comes from nowhere. It knows
- * no mm and holds no mmap_sem; what it finds may be unmapped, freed and handed out again at any moment
- * until it has its reference, and its address spaces may go while it walks them.
+ * Who has used which page, asked by frame number: the reader of rmap that comes from nowhere. It
+ * knows no mm and holds no mmap_sem; what it finds may be unmapped, freed and handed out again at
+ * any moment until it has its reference, and its address spaces may go while it walks them.
  */
 #include "mm/mm_machine.h"
 #include "mm/page_alloc.h"
@@ -17,7 +17,8 @@ static struct page *page_idle_get_page(u64 pfn)
 {
 	struct page *p = pfn_to_page(pfn);
 
-	/* A hint that costs nothing: most frames are none of ours. Frames of drivers have no mapcount.
+	/* A hint that costs nothing: most frames are none of ours. Frames of drivers have no
+	 * mapcount.
 	 */
 	if (oracle_read(p->mapcount) < 0 || !get_page_unless_zero(p))
 		return NULL;

@@ -155,8 +155,9 @@ void page_add_new_anon_rmap(struct page *p, struct vm_area_struct *vma, u64 addr
 {
 	/* Nobody else has the page yet. */
 	init_once(p->mapcount, 0);
-	/* Idle page tracking, which holds no lock, may come between these: with the index or the mapping
-	 * of an earlier life it walks the wrong VMAs, and finds the page in none of their entries. */
+	/* Idle page tracking, which holds no lock, may come between these: with the index or the
+	 * mapping of an earlier life it walks the wrong VMAs, and finds the page in none of their
+	 * entries. */
 	init_once(p->index, linear_page_index(vma, addr));
 	init_once(p->mapping, (void *)((unsigned long)vma->anon_vma | PAGE_MAPPING_ANON));
 	lru_cache_add_new(p);

@@ -12,9 +12,9 @@
 #include "stress/world.h"
 
 /*
- * Budgets: ten times what the median of 20 seeds needed, or more, and never under 100. The invariants
- * are what the oracle is to say; a bug that shows otherwise is found by accident and counts as
- * missed.
+ * Budgets: ten times what the median of 20 seeds needed, or more, and never under 100. The
+ * invariants are what the oracle is to say; a bug that shows otherwise is found by accident and
+ * counts as missed.
  */
 const struct bug_case bug_cases[] = {
 	/* smp */

@@ -16,8 +16,9 @@
 #include "engine/machine.h"
 #include "stress/config.h"
 
-/* The schedules of a case begin from this seed, each with the next one. */
-#define BUG_CATALOG_SEED 1
+/* The schedules of a case begin from this seed, each with the next one. Any will do; of a few that
+ * were tried this one has the shortest searches, which counts where sanitizers make them slow. */
+#define BUG_CATALOG_SEED 2000
 
 /* Ways in which one bug shows: which one depends on who comes first. */
 #define BUG_INVARIANTS_MAX 3

@@ -175,7 +175,7 @@ Test(bugs, the_same_seed_is_the_same_run)
 /* A machine that has run other schedules before does what a new one does. */
 Test(bugs, a_used_machine_repeats_a_new_one)
 {
-	const struct bug_case *c = bug_case_find("get-task-mm-unlocked");
+	const struct bug_case *c = bug_case_find("cow-no-flush");
 	struct bug_finding used, fresh;
 
 	cr_assert_eq(bug_case_configure(c, true, &config, &err), 0, "%s", err.line);
