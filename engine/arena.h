@@ -70,8 +70,8 @@ struct kmem_cache {
 	struct kmem_cpu_list *cpu; /* one a vCPU */
 	struct kmem_cache *next;   /* all caches of the machine */
 	/* Readers may look at a freed object and find out that it is none of theirs: its memory is
-	 * always an object of this cache (the kernel's SLAB_DESTROY_BY_RCU). AddressSanitizer is not
-	 * told of its frees. Set by who makes the cache, before its first use. */
+	 * always an object of this cache (the kernel's SLAB_DESTROY_BY_RCU). AddressSanitizer is
+	 * not told of its frees. Set by who makes the cache, before its first use. */
 	bool type_stable;
 };
 

@@ -26,8 +26,8 @@ INVARIANT(inv_hung, "hung-tasks",
  * runs comes within this, and one that does not run needs our processor. */
 #define SPIN_ROUNDS 24
 
-/* The same while every vCPU has a processor of its own: whoever is waited for runs, and a yield would
- * only make the answer late. Still bounded: other programs may have taken a processor. */
+/* The same while every vCPU has a processor of its own: whoever is waited for runs, and a yield
+ * would only make the answer late. Still bounded: other programs may have taken a processor. */
 #define SPIN_ROUNDS_ALONE 1000
 
 /* The first rounds do without the pause instruction, which takes 40 to 140 cycles. */
@@ -392,7 +392,7 @@ enum machine_end threads_run(struct machine *m)
 		m->vcpus[i].ticks = TICK_SAFEPOINTS;
 	}
 	m->spin_rounds = (long)m->nr_vcpus <= sysconf(_SC_NPROCESSORS_ONLN) ? SPIN_ROUNDS_ALONE
-									     : SPIN_ROUNDS;
+									    : SPIN_ROUNDS;
 	if (m->ops.threads_prepare)
 		m->ops.threads_prepare(m);
 	while (!err && started < m->nr_vcpus) {

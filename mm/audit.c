@@ -35,8 +35,8 @@ INVARIANT(inv_leak, "leak", "when everybody has gone, everything has been given 
 
 struct audit {
 	struct machine *m;
-	u32 *mapped; /* entries that map each frame */
-	u32 *tables; /* times that each frame was met as a table */
+	u32 *mapped;  /* entries that map each frame */
+	u32 *tables;  /* times that each frame was met as a table */
 	u32 *waiting; /* times that it waits in a pagevec */
 };
 
@@ -101,14 +101,14 @@ static void count_table(struct count *c, u64 table_pfn, u32 level, u64 base)
 	}
 }
 
-/* Tasks that use @mm, and CPUs that have borrowed it; what the users' caches add to its counters. */
+/* Tasks that use @mm, and CPUs that have borrowed it; what the users' caches add to its counters.
+ */
 static void count_tasks(struct count *c, u32 *users, u32 *borrowers)
 {
 	struct machine *m = c->a->m;
 	struct task_struct *t;
 
-	cds_list_for_each_entry(t, &m->smp->all_tasks, all_node)
-	{
+	cds_list_for_each_entry(t, &m->smp->all_tasks, all_node) {
 		if (t->mm != c->mm)
 			continue;
 		(*users)++;
@@ -185,12 +185,12 @@ static void audit_page(struct audit *a, u64 pfn)
 		refs++;
 	refs += a->waiting[pfn];
 	if ((s32)refs != oracle_read(page->refcount))
-		VIOLATION(&inv_refcount,
-			  "pfn %llu (flags %#x): refcount %d; %u entries map it, %s in the cache, %u "
-			  "pagevecs have it",
-			  (unsigned long long)pfn, flags, oracle_read(page->refcount),
-			  a->mapped[pfn], page_in_cache(page) ? "is" : "is not",
-			  a->waiting[pfn]);
+		VIOLATION(
+			&inv_refcount,
+			"pfn %llu (flags %#x): refcount %d; %u entries map it, %s in the cache, %u "
+			"pagevecs have it",
+			(unsigned long long)pfn, flags, oracle_read(page->refcount), a->mapped[pfn],
+			page_in_cache(page) ? "is" : "is not", a->waiting[pfn]);
 }
 
 /* Counters for every frame, all zero but those of pagevecs; false without memory. */
@@ -265,8 +265,7 @@ void mm_audit_leaks(struct machine *m, u64 free_at_start)
 	u64 nr_free = nr_free_pages(m), waiting = only_waiting(m);
 
 	/* An idle CPU keeps the structure and the page directory of what it ran last. */
-	cds_list_for_each_entry(mm, &mms->mmlist, mmlist)
-	{
+	cds_list_for_each_entry(mm, &mms->mmlist, mmlist) {
 		if (mm != mms->init_mm)
 			lazy++;
 	}

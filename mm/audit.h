@@ -2,10 +2,10 @@
 /*
  * The audit of a quiet machine: every page is reconciled with every page table, list and cache.
  *
- * Quiet means: the caller is the only task that is not asleep outside of any system call, every other
- * vCPU is idle, no RCU callback is pending. The caller is inside the oracle's brackets
- * (oracle_enter()): nothing here is a decision point. The first thing that is wrong is reported as a
- * violation.
+ * Quiet means: the caller is the only task that is not asleep outside of any system call, every
+ * other vCPU is idle, no RCU callback is pending. The caller is inside the oracle's brackets
+ * (oracle_enter()): nothing here is a decision point. The first thing that is wrong is reported as
+ * a violation.
  */
 #ifndef MM_AUDIT_H
 #define MM_AUDIT_H

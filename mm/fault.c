@@ -70,8 +70,8 @@ static void drop_charged_page(struct page *page)
 static u32 do_zero_page(struct fault *f)
 {
 	if (lock_pte_same(f)) {
-		WRITE_ONCE(*f->at.pte, pfn_pte(this_mm()->zero_pfn,
-					       vma_pte_bits(f->vma) | PTE_SPECIAL));
+		WRITE_ONCE(*f->at.pte,
+			   pfn_pte(this_mm()->zero_pfn, vma_pte_bits(f->vma) | PTE_SPECIAL));
 		spin_unlock(f->at.ptl);
 	}
 	return 0;
@@ -106,9 +106,9 @@ static u32 do_anonymous_page(struct fault *f)
 }
 
 /*
- * Puts @new, a copy of what the entry maps now, in its place. The entry goes through "none", and the
- * flush comes before the new one is set: no CPU may read the old page after another has written the
- * new one. Pte lock held.
+ * Puts @new, a copy of what the entry maps now, in its place. The entry goes through "none", and
+ * the flush comes before the new one is set: no CPU may read the old page after another has written
+ * the new one. Pte lock held.
  */
 static void replace_with_copy(struct fault *f, struct page *new)
 {
@@ -119,13 +119,13 @@ static void replace_with_copy(struct fault *f, struct page *new)
 	if (likely(!planted(KNOB_COW_NO_FLUSH)))
 		flush_tlb_page(ctx, f->addr);
 	page_add_new_anon_rmap(new, f->vma, f->addr);
-	WRITE_ONCE(*f->at.pte, pfn_pte(page_to_pfn(new),
-				       vma_pte_bits(f->vma) | PTE_RW | PTE_DIRTY));
+	WRITE_ONCE(*f->at.pte,
+		   pfn_pte(page_to_pfn(new), vma_pte_bits(f->vma) | PTE_RW | PTE_DIRTY));
 	tlb_change_end(ctx);
 }
 
-/* Write to a private page that others may have: copy it. @old has a reference of ours, or is NULL for
- * the zero page. No locks held. */
+/* Write to a private page that others may have: copy it. @old has a reference of ours, or is NULL
+ * for the zero page. No locks held. */
 static u32 do_wp_copy(struct fault *f, struct page *old)
 {
 	struct page *new;
@@ -169,16 +169,17 @@ oom:
 }
 
 /*
- * Write to a page of a shared file mapping that is read-only so that the first write is noticed. The
- * page lock keeps writeback out between the dirty bit of the page and that of the entry. @page has a
- * reference of ours. No locks held.
+ * Write to a page of a shared file mapping that is read-only so that the first write is noticed.
+ * The page lock keeps writeback out between the dirty bit of the page and that of the entry. @page
+ * has a reference of ours. No locks held.
  */
 static u32 do_wp_shared(struct fault *f, struct page *page)
 {
 	lock_page(page);
 	if (lock_pte_same(f)) {
 		page_mkwrite(page);
-		/* More permission: needs no flush, a CPU with the old entry faults and looks again. */
+		/* More permission: needs no flush, a CPU with the old entry faults and looks again.
+		 */
 		(void)atomic_fetch_or(PTE_RW | PTE_DIRTY | PTE_ACCESSED, f->at.pte);
 		spin_unlock(f->at.ptl);
 	}
@@ -202,8 +203,8 @@ static u32 do_wp_page(struct fault *f)
 		return do_wp_copy(f, NULL);
 	}
 	if (page_is_anon(page) && page_mapcount(page) == 1) {
-		/* Nobody else maps it: it is ours alone. The mapcount can only rise by a fork of this
-		 * mm, which needs mmap_sem for writing. */
+		/* Nobody else maps it: it is ours alone. The mapcount can only rise by a fork of
+		 * this mm, which needs mmap_sem for writing. */
 		(void)atomic_fetch_or(PTE_RW | PTE_DIRTY | PTE_ACCESSED, f->at.pte);
 		spin_unlock(f->at.ptl);
 		return VM_FAULT_WRITE;
@@ -261,8 +262,8 @@ static u32 map_private_copy(struct fault *f, struct page *page)
 	count_vm_event(VMSTAT_pgcow);
 	add_mm_counter_fast(f->mm, MM_ANONPAGES, 1);
 	page_add_new_anon_rmap(new, f->vma, f->addr);
-	WRITE_ONCE(*f->at.pte, pfn_pte(page_to_pfn(new),
-				       vma_pte_bits(f->vma) | PTE_RW | PTE_DIRTY));
+	WRITE_ONCE(*f->at.pte,
+		   pfn_pte(page_to_pfn(new), vma_pte_bits(f->vma) | PTE_RW | PTE_DIRTY));
 	spin_unlock(f->at.ptl);
 out:
 	unlock_page(page);
@@ -287,7 +288,8 @@ static u32 do_file_fault(struct fault *f)
 	return ret;
 }
 
-/* A present entry that allows the access by now: another CPU has been here, or PROT_NONE has gone. */
+/* A present entry that allows the access by now: another CPU has been here, or PROT_NONE has gone.
+ */
 static u32 do_spurious(struct fault *f)
 {
 	if (lock_pte_same(f)) {

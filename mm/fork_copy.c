@@ -20,7 +20,7 @@ EVENT_DESC(ev_copy, 390, 0, "copy_page_range", "from %#llx to %#llx");
 struct copy {
 	struct mm_struct *dst, *src;
 	struct vm_area_struct *vma; /* the parent's */
-	bool protected; /* some entry of the parent has lost its write permission */
+	bool protected;		    /* some entry of the parent has lost its write permission */
 	s64 rss[NR_MM_COUNTERS];
 };
 

@@ -44,8 +44,9 @@ void unmap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 ad
 void zap_page_range(struct vm_area_struct *vma, u64 start, u64 size, struct zap_details *details);
 
 /*
- * Frees the page tables of @vmas, which have been unmapped; unhooks them from anon_vma and file rmap
- * first. @floor and @ceiling: the end of the VMA before and the start of the one after (0: none).
+ * Frees the page tables of @vmas, which have been unmapped; unhooks them from anon_vma and file
+ * rmap first. @floor and @ceiling: the end of the VMA before and the start of the one after (0:
+ * none).
  */
 void free_pgtables(struct mmu_gather *tlb, struct vm_area_struct **vmas, u32 nr, u64 floor,
 		   u64 ceiling);

@@ -11,16 +11,16 @@
 /*
  * Where things are in an address space (v3.14 x86-64, without randomisation): the image from
  * ELF_TEXT_START on, where the linker puts it (System V ABI, AMD64 supplement, 3.3.3 "Program
- * loading"), then its heap; mappings upwards from a third of the way; the stack downwards from the end
- * (arch/x86/include/asm/processor.h).
+ * loading"), then its heap; mappings upwards from a third of the way; the stack downwards from the
+ * end (arch/x86/include/asm/processor.h).
  */
 #define ELF_TEXT_START 0x400000ULL
 #define TASK_UNMAPPED_BASE ((TASK_SIZE / 3 + PAGE_SIZE - 1) & PAGE_MASK)
 #define STACK_TOP (TASK_SIZE - PAGE_SIZE)
 
-/* Sets up smp/, tlbshoot/, machine->mm, vcpu->mm and all of this part; plugs into the scheduler. Call
- * after machine_create() or machine_reset() and before any inode or task is made. 0, -ENOMEM, or
- * -EINVAL for a geometry that is none. */
+/* Sets up smp/, tlbshoot/, machine->mm, vcpu->mm and all of this part; plugs into the scheduler.
+ * Call after machine_create() or machine_reset() and before any inode or task is made. 0, -ENOMEM,
+ * or -EINVAL for a geometry that is none. */
 struct mm_options {
 	u64 nr_pages;
 	const struct tlb_geometry *geometry;

@@ -41,13 +41,14 @@ struct mm_machine {
 	struct mm_struct *init_mm; /* of kernel threads before they borrow another */
 	struct kmem_cache *mm_cache, *vma_cache, *anon_vma_cache, *avc_cache;
 	spinlock_t mmlist_lock; /* guards mmlist and the mmlist members of mms */
-	__line_aligned struct cds_list_head mmlist; /* every mm_struct from mm_alloc() to its freeing */
-	u32 next_mm_id;		     /* atomic */
-	u32 next_domain;	     /* atomic; see mm_struct.domain */
+	__line_aligned struct cds_list_head
+		mmlist;	 /* every mm_struct from mm_alloc() to its freeing */
+	u32 next_mm_id;	 /* atomic */
+	u32 next_domain; /* atomic; see mm_struct.domain */
 
-	bool table_free_rcu;  /* page tables are freed by RCU instead of after the flush alone */
-	u32 gather_bundle;    /* pages in a gather's first batch (mmu_gather.h) */
-	u32 gather_batches;   /* further batches a gather may have */
+	bool table_free_rcu; /* page tables are freed by RCU instead of after the flush alone */
+	u32 gather_bundle;   /* pages in a gather's first batch (mmu_gather.h) */
+	u32 gather_batches;  /* further batches a gather may have */
 	struct kmem_cache *gather_batch_cache, *table_batch_cache;
 
 	spinlock_t commit_lock;
@@ -58,10 +59,10 @@ struct mm_machine {
 };
 
 struct mm_percpu {
-	struct pcp_list *pcp;	     /* page_alloc.c */
-	struct lru_percpu *lru;	     /* lru.c */
-	struct memcg_percpu *memcg;  /* memcg.c */
-	u32 vmas_made;		     /* vma.c: for the VMAs' numbers */
+	struct pcp_list *pcp;	    /* page_alloc.c */
+	struct lru_percpu *lru;	    /* lru.c */
+	struct memcg_percpu *memcg; /* memcg.c */
+	u32 vmas_made;		    /* vma.c: for the VMAs' numbers */
 };
 
 static __always_inline_fn struct mm_machine *this_mm(void)

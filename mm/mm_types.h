@@ -3,13 +3,13 @@
  * struct mm_struct and struct vm_area_struct.
  *
  * mm_users counts those who use the address space: tasks, and readers that hold it for a moment
- * (get_task_mm). At zero mmput() tears it down. mm_count counts those who need the structure and the
- * page directory: one for all mm_users together, one for each lazy-TLB borrower, and whoever calls
- * mmgrab(). At zero mmdrop() frees it. Both atomic.
+ * (get_task_mm). At zero mmput() tears it down. mm_count counts those who need the structure and
+ * the page directory: one for all mm_users together, one for each lazy-TLB borrower, and whoever
+ * calls mmgrab(). At zero mmdrop() frees it. Both atomic.
  *
  * Locks:
- *   mmap_sem		the set of VMAs and their fields; faults and MADV_DONTNEED take it for reading
- *   page_table_lock	filling in pgd and pud entries
+ *   mmap_sem		the set of VMAs and their fields; faults and MADV_DONTNEED take it for
+ * reading page_table_lock	filling in pgd and pud entries
  *   split locks	pmd entries: the lock of the pmd page; pte entries: of the page-table page
  *   atomic		rss, nr_ptes, mm_users, mm_count
  *   task_lock(owner)	owner
@@ -39,7 +39,8 @@ struct mmu_notifier_mm;
 #define VM_LOCKED 0x00002000u
 #define VM_SEQ_READ 0x00008000u
 #define VM_ACCOUNT 0x00100000u
-#define VM_STACK_INCOMPLETE_SETUP VM_SEQ_READ /* exec's temporary stack, as the kernel reuses a bit */
+#define VM_STACK_INCOMPLETE_SETUP                                                                  \
+	VM_SEQ_READ /* exec's temporary stack, as the kernel reuses a bit */
 
 /* Counters of resident pages, cached per task (task_struct.rss_stat) and folded into mm->rss. */
 enum mm_counter {
@@ -51,15 +52,15 @@ struct vm_area_struct {
 	u64 vm_start, vm_end; /* page aligned; [start, end) */
 	struct mm_struct *vm_mm;
 	u32 vm_flags;
-	u32 id; /* for events */
-	struct file *vm_file; /* holds a reference; NULL for anonymous */
-	u64 vm_pgoff;	      /* in pages: of the file, or of the address for anonymous */
-	struct anon_vma *anon_vma;	     /* set once, under page_table_lock; NULL until needed */
+	u32 id;			   /* for events */
+	struct file *vm_file;	   /* holds a reference; NULL for anonymous */
+	u64 vm_pgoff;		   /* in pages: of the file, or of the address for anonymous */
+	struct anon_vma *anon_vma; /* set once, under page_table_lock; NULL until needed */
 	struct cds_list_head anon_vma_chain; /* struct anon_vma_chain.same_vma; mmap_sem or
 						page_table_lock */
-	struct cds_list_head shared; /* in address_space.i_mmap; i_mmap_mutex */
-	void *vm_private;	     /* VM_PFNMAP: the driver's mapping */
-	u32 oracle_tables_freed;     /* atomic: free_pgtables() is done with it */
+	struct cds_list_head shared;	     /* in address_space.i_mmap; i_mmap_mutex */
+	void *vm_private;		     /* VM_PFNMAP: the driver's mapping */
+	u32 oracle_tables_freed;	     /* atomic: free_pgtables() is done with it */
 };
 
 #define MM_MAGIC 0x6d6d5f73u
@@ -76,7 +77,7 @@ struct mm_struct {
 	u32 oracle_notifier_depth; /* range starts without their end */
 
 	__line_aligned u32 magic; /* MM_MAGIC while alive */
-	u32 mm_users, mm_count;	   /* atomic */
+	u32 mm_users, mm_count;	  /* atomic */
 	u32 flags;
 	struct rw_semaphore mmap_sem;
 	spinlock_t page_table_lock;
@@ -96,14 +97,15 @@ struct mm_struct {
 	struct task_struct *owner; /* task_lock of the owner */
 	struct mem_cgroup *memcg;
 	struct mmu_notifier_mm *notifiers;
-	void *core_state;	     /* mmap_sem; not NULL: a core dump is under way */
+	void *core_state; /* mmap_sem; not NULL: a core dump is under way */
 
 	/* For the data oracle: images that can see each other's private data share a domain (fork
 	 * keeps it, exec makes a new one). Constant. */
 	u32 domain;
 
-	/* mmlist_lock. On a line of its own: neighbours on the list write it. The list's head has the
-	 * same alignment, so that a walk's last step, from the head, computes an aligned address. */
+	/* mmlist_lock. On a line of its own: neighbours on the list write it. The list's head has
+	 * the same alignment, so that a walk's last step, from the head, computes an aligned
+	 * address. */
 	__line_aligned struct cds_list_head mmlist;
 } __line_aligned;
 _Static_assert(offsetof(struct mm_struct, oracle_notifier_depth) / CACHE_LINE ==

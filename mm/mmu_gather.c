@@ -213,8 +213,8 @@ void tlb_finish_mmu(struct mmu_gather *tlb)
 
 	/*
 	 * Another operation on this mm may have cleared entries of our range, so that we found
-	 * nothing there, and not flushed yet. Our caller is told that the range is gone: flush it all
-	 * (v4.13, 99baac21e458 and 56236a59556c).
+	 * nothing there, and not flushed yet. Our caller is told that the range is gone: flush it
+	 * all (v4.13, 99baac21e458 and 56236a59556c).
 	 */
 	if (!tlb->fullmm && tlb_change_nested(&tlb->mm->context) &&
 	    !planted(KNOB_PARALLEL_ZAP_SKIPS_FLUSH)) {

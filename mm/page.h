@@ -5,11 +5,10 @@
  *
  * Who may change what:
  *   flags, refcount, mapcount	atomic
- *   mapping, index		under PG_locked for page-cache pages; by the one who has just allocated
- *				the page for anonymous ones
- *   lru			lru_lock while PG_lru is set; the owner of the page otherwise
- *   ptl			initialised when the page becomes a page table
- *   memcg			by who charges or uncharges
+ *   mapping, index		under PG_locked for page-cache pages; by the one who has just
+ *allocated the page for anonymous ones lru			lru_lock while PG_lru is set; the
+ *owner of the page otherwise ptl			initialised when the page becomes a page
+ *table memcg			by who charges or uncharges
  *
  * References (refcount): one for each page-table entry that maps the page, one for the page cache,
  * one for a pending addition to the LRU (pagevec), one for whoever else holds it. At zero the page
@@ -38,17 +37,17 @@ enum page_flag {
 	PG_writeback,
 	PG_unevictable,
 	PG_mlocked,
-	PG_reserved,  /* never freed: the zero page, frames of the emulated driver */
-	PG_table,     /* a page table: ptl is in use */
-	PG_buddy,     /* free: the first page of a block in the buddy lists; order says how large */
-	PG_pcp,	      /* free: inside such a block, or in a per-CPU list */
+	PG_reserved, /* never freed: the zero page, frames of the emulated driver */
+	PG_table,    /* a page table: ptl is in use */
+	PG_buddy,    /* free: the first page of a block in the buddy lists; order says how large */
+	PG_pcp,	     /* free: inside such a block, or in a per-CPU list */
 };
 
 struct page {
 	u32 flags; /* 1 << enum page_flag; atomic */
 	s32 refcount;
 	s32 mapcount;
-	u32 order; /* of a free block, by its first page */
+	u32 order;     /* of a free block, by its first page */
 	void *mapping; /* struct address_space, or struct anon_vma | PAGE_MAPPING_ANON */
 	u64 index;     /* page offset within the file; page number of the address for anonymous */
 	struct cds_list_head lru;

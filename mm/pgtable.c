@@ -3,11 +3,11 @@
 
 #include <errno.h>
 
+#include "mm/file.h"
+#include "mm/knobs.h"
 #include "mm/memory.h"
 #include "mm/page_alloc.h"
 #include "mm/rmap.h"
-#include "mm/knobs.h"
-#include "mm/file.h"
 #include "smp/spinlock.h"
 #include "smp/vmstat.h"
 

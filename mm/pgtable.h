@@ -3,9 +3,10 @@
  * Page tables: finding, making and freeing them. Level 3 is the page global directory, 2 the page
  * upper directory, 1 the page middle directory, 0 the page table.
  *
- * Locks: a pgd or pud entry is filled in under mm->page_table_lock; a pmd entry under the lock of the
- * pmd page; a pte under the lock of the page-table page. Going down needs no lock while mmap_sem (or
- * the last reference, or the rmap lock that free_pgtables takes first) keeps the tables in place.
+ * Locks: a pgd or pud entry is filled in under mm->page_table_lock; a pmd entry under the lock of
+ * the pmd page; a pte under the lock of the page-table page. Going down needs no lock while
+ * mmap_sem (or the last reference, or the rmap lock that free_pgtables takes first) keeps the
+ * tables in place.
  */
 #ifndef MM_PGTABLE_H
 #define MM_PGTABLE_H
@@ -46,8 +47,8 @@ struct pte_place {
 	u64 table_pfn;
 };
 
-/* Goes down to the page table of @addr, without making anything: false if there is none. A bad entry
- * on the way is reported. */
+/* Goes down to the page table of @addr, without making anything: false if there is none. A bad
+ * entry on the way is reported. */
 bool pte_find(struct mm_struct *mm, u64 addr, struct pte_place *where);
 
 /* The same, making the tables that are missing: false without memory. */

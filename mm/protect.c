@@ -11,8 +11,8 @@
 
 EVENT_DESC(ev_protect, 391, 0, "change_protection", "from %#llx to %#llx");
 
-/* What @pte becomes under the VMA's new flags. Write permission is only taken away here: it comes back
- * by a fault, which knows about copy on write and dirty tracking. */
+/* What @pte becomes under the VMA's new flags. Write permission is only taken away here: it comes
+ * back by a fault, which knows about copy on write and dirty tracking. */
 static pteval_t modified(pteval_t pte, u32 vm_flags)
 {
 	pte &= ~(PTE_PRESENT | PTE_PROTNONE | PTE_NX);
@@ -33,8 +33,8 @@ static void protect_table(u64 table_pfn, u64 addr, u64 end, u32 vm_flags)
 	for (; addr < end; addr += PAGE_SIZE, pte++) {
 		if (!pte_present(READ_ONCE(*pte)))
 			continue;
-		/* Taken out for a moment: a CPU that sets accessed or dirty bits does so before, and
-		 * they are kept, or faults and waits for mmap_sem. */
+		/* Taken out for a moment: a CPU that sets accessed or dirty bits does so before,
+		 * and they are kept, or faults and waits for mmap_sem. */
 		WRITE_ONCE(*pte, modified(xchg(pte, 0), vm_flags));
 	}
 	spin_unlock(ptl);

@@ -104,8 +104,7 @@ int anon_vma_clone(struct vm_area_struct *dst, struct vm_area_struct *src)
 {
 	struct anon_vma_chain *from;
 
-	cds_list_for_each_entry_reverse(from, &src->anon_vma_chain, same_vma)
-	{
+	cds_list_for_each_entry_reverse(from, &src->anon_vma_chain, same_vma) {
 		struct anon_vma_chain *avc = kmem_cache_alloc(this_mm()->avc_cache);
 
 		if (!avc) {
@@ -137,8 +136,7 @@ void unlink_anon_vmas(struct vm_area_struct *vma)
 {
 	struct anon_vma_chain *avc, *next;
 
-	cds_list_for_each_entry_safe(avc, next, &vma->anon_vma_chain, same_vma)
-	{
+	cds_list_for_each_entry_safe(avc, next, &vma->anon_vma_chain, same_vma) {
 		struct anon_vma *av = avc->anon_vma;
 
 		down_write(&av->root->rwsem);
@@ -244,8 +242,7 @@ static void rmap_walk_anon(struct page *p, rmap_one one, void *arg)
 	if (!av)
 		return;
 	down_read(&av->root->rwsem);
-	cds_list_for_each_entry(avc, &av->chains, same_anon_vma)
-	{
+	cds_list_for_each_entry(avc, &av->chains, same_anon_vma) {
 		check_hooked(avc->vma);
 		if (vma_address(avc->vma, index, &addr) && !one(p, avc->vma, addr, arg))
 			break;
@@ -263,8 +260,7 @@ static void rmap_walk_file(struct page *p, rmap_one one, void *arg)
 	if (!mapping)
 		return;
 	mutex_lock(&mapping->i_mmap_mutex);
-	cds_list_for_each_entry(vma, &mapping->i_mmap, shared)
-	{
+	cds_list_for_each_entry(vma, &mapping->i_mmap, shared) {
 		check_hooked(vma);
 		if (vma_address(vma, p->index, &addr) && !one(p, vma, addr, arg))
 			break;
@@ -341,8 +337,8 @@ static bool referenced_one(struct page *p, struct vm_area_struct *vma, u64 addr,
 
 	if (!pte)
 		return true;
-	/* No flush: a CPU that goes on using its entry does not set the bit again, and the page looks
-	 * older than it is. Races on the accessed bit alone are accepted. */
+	/* No flush: a CPU that goes on using its entry does not set the bit again, and the page
+	 * looks older than it is. Races on the accessed bit alone are accepted. */
 	if (atomic_fetch_and(~PTE_ACCESSED, pte) & PTE_ACCESSED)
 		(*referenced)++;
 	spin_unlock(ptl);

@@ -50,8 +50,8 @@ static inline s64 get_mm_rss(struct mm_struct *mm)
 	return get_mm_counter(mm, MM_FILEPAGES) + get_mm_counter(mm, MM_ANONPAGES);
 }
 
-/* High-water mark of the rss: remembered before pages go (unmap, exec, exit), so that it need not be
- * kept at each fault. A hint: two unmaps under mmap_sem for reading may overwrite each other. */
+/* High-water mark of the rss: remembered before pages go (unmap, exec, exit), so that it need not
+ * be kept at each fault. A hint: two unmaps under mmap_sem for reading may overwrite each other. */
 void update_hiwater_rss(struct mm_struct *mm);
 u64 get_mm_hiwater_rss(struct mm_struct *mm);
 

@@ -39,9 +39,9 @@ s64 sys_mmap_device(u64 nr);
 
 /*
  * A new process with a copy of the caller's address space that will run entry(arg); or with
- * CLONE_VM a thread in the caller's. The pid, or a negative errno. *child (may be NULL) is set before
- * the child runs, and is good until sys_wait() has returned its pid. With CLONE_VFORK the caller sleeps
- * until the child has left the mm by exec or exit.
+ * CLONE_VM a thread in the caller's. The pid, or a negative errno. *child (may be NULL) is set
+ * before the child runs, and is good until sys_wait() has returned its pid. With CLONE_VFORK the
+ * caller sleeps until the child has left the mm by exec or exit.
  */
 #ifndef CLONE_VM /* the host's <sched.h> has the same values */
 #define CLONE_VM 0x00000100u
@@ -49,7 +49,8 @@ s64 sys_mmap_device(u64 nr);
 #endif
 s64 sys_clone(u32 flags, const char *comm, void (*entry)(void *), void *arg,
 	      struct task_struct **child);
-/* The same; the child may run on @cpus only (CPU_WORDS words; NULL: all), not where the caller may. */
+/* The same; the child may run on @cpus only (CPU_WORDS words; NULL: all), not where the caller may.
+ */
 s64 sys_clone_on(const u64 *cpus, u32 flags, const char *comm, void (*entry)(void *), void *arg,
 		 struct task_struct **child);
 
@@ -69,8 +70,8 @@ enum exec_fail {
 /* Replaces the caller's image; a kernel thread becomes a user task. */
 int sys_execve(const struct exec_image *image);
 
-/* The word at @va is set to 0 when the caller leaves its mm by exit or exec while others use it (v3.14
- * kernel/fork.c; 0: none). Its pid. */
+/* The word at @va is set to 0 when the caller leaves its mm by exit or exec while others use it
+ * (v3.14 kernel/fork.c; 0: none). Its pid. */
 s64 sys_set_tid_address(u64 va);
 
 /* Ends the calling task (seed_path B4). */
@@ -79,14 +80,14 @@ __attribute__((noreturn)) void sys_exit(u32 code);
 /* Waits for a child to exit and reaps it; its pid, or -ECHILD. */
 s64 sys_wait(u32 *code);
 
-/* A reader of another task's address space (like /proc/PID/maps): takes it, looks at every VMA, puts
- * it. The number of VMAs; -ESRCH without such a task, -EINVAL if it has no mm. */
+/* A reader of another task's address space (like /proc/PID/maps): takes it, looks at every VMA,
+ * puts it. The number of VMAs; -ESRCH without such a task, -EINVAL if it has no mm. */
 int sys_peek_mm(u32 pid);
 
 /*
- * Looks at @nr page frames from @pfn on (and from 0 again after the last one), as idle page tracking
- * does (v4.3 mm/page_idle.c): takes each page that somebody maps, clears the accessed bits of all
- * entries that map it, by rmap, and puts it. How many entries had been accessed.
+ * Looks at @nr page frames from @pfn on (and from 0 again after the last one), as idle page
+ * tracking does (v4.3 mm/page_idle.c): takes each page that somebody maps, clears the accessed bits
+ * of all entries that map it, by rmap, and puts it. How many entries had been accessed.
  */
 u64 sys_age_pages(u64 pfn, u64 nr);
 

@@ -90,8 +90,8 @@ static __always_inline_fn void zap_present(struct mmu_gather *tlb, struct vm_are
 			if (!planted(KNOB_ZAP_DROPS_DIRTY))
 				set_page_dirty(page);
 			/*
-			 * CPUs that have the entry cached go on storing until the flush. A cleaner must
-			 * not find the page without entries before that: flush under the lock
+			 * CPUs that have the entry cached go on storing until the flush. A cleaner
+			 * must not find the page without entries before that: flush under the lock
 			 * (v3.15, 1cf35d47712d), and keep the rmap until then (v6.2, 5df397dec7c4).
 			 */
 			if (!planted(KNOB_ZAP_DIRTY_BEFORE_FLUSH)) {
@@ -142,7 +142,8 @@ static void zap_pte_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u6
 		for (; addr < end && !round.full; addr += PAGE_SIZE, at.pte++) {
 			pteval_t pte = READ_ONCE(*at.pte);
 
-			/* Not-present entries other than "none" (swap, migration) do not exist here. */
+			/* Not-present entries other than "none" (swap, migration) do not exist
+			 * here. */
 			if (pte_present(pte))
 				zap_present(tlb, vma, addr, &at, details, pte, &round);
 		}
@@ -255,8 +256,7 @@ void unmap_mapping_range(struct address_space *mapping, u64 first, u64 nr, bool 
 	struct vm_area_struct *vma;
 
 	mutex_lock(&mapping->i_mmap_mutex);
-	cds_list_for_each_entry(vma, &mapping->i_mmap, shared)
-	{
+	cds_list_for_each_entry(vma, &mapping->i_mmap, shared) {
 		u64 lo = max(details.first_index, vma->vm_pgoff);
 		u64 hi = min(details.last_index, vma->vm_pgoff + vma_pages(vma) - 1);
 

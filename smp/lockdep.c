@@ -10,8 +10,7 @@ INVARIANT(inv_atomic_sleep, "sleeping-in-atomic",
 	  "nothing sleeps with preemption or interrupts off or in an RCU read section");
 INVARIANT(inv_wait_irqs_off, "ipi-wait-irqs-off",
 	  "who waits for other CPUs' acknowledgements can be interrupted");
-INVARIANT(inv_locks_at_exit, "locks-held",
-	  "no locks are held on the way to user mode and at exit");
+INVARIANT(inv_locks_at_exit, "locks-held", "no locks are held on the way to user mode and at exit");
 
 const char *const lock_class_names[NR_LOCK_CLASSES] = {
 #define X(name, reason) [LOCK_CLASS_##name] = #name,
@@ -90,19 +89,20 @@ void lockdep_not_held(enum lock_class class)
 
 void lockdep_assert_failed(enum lock_class class, const char *where)
 {
-	violation_report(&inv_lock_not_held, where, ~0u, "pid %u should hold %s here",
-			 current->pid, lock_class_names[class]);
+	violation_report(&inv_lock_not_held, where, ~0u, "pid %u should hold %s here", current->pid,
+			 lock_class_names[class]);
 }
 
 void might_sleep_failed(const char *where)
 {
 	struct vcpu *v = this_vcpu();
 
-	violation_report(&inv_atomic_sleep, where, ~0u,
-			 "pid %u may sleep here: preempt_count %u, interrupts %s, RCU nesting %u%s%s",
-			 current->pid, v->preempt_count, v->irqs_off ? "off" : "on",
-			 v->rcu_nesting, current->held_locks ? ", holds " : "",
-			 current->held_locks ? name(current->held_locks) : "");
+	violation_report(
+		&inv_atomic_sleep, where, ~0u,
+		"pid %u may sleep here: preempt_count %u, interrupts %s, RCU nesting %u%s%s",
+		current->pid, v->preempt_count, v->irqs_off ? "off" : "on", v->rcu_nesting,
+		current->held_locks ? ", holds " : "",
+		current->held_locks ? name(current->held_locks) : "");
 }
 
 void lockdep_wait_irqs_off_failed(const char *where)

@@ -11,7 +11,7 @@ void mutex_init(struct mutex *m, enum lock_class class)
 {
 	init_once(m->owner, NULL);
 	init_once(m->nr_waiters, 0);
-	m->class = (u16)class;
+	m->class = (u16) class;
 	spin_lock_init(&m->lock, LOCK_CLASS_mutex_wait);
 	CDS_INIT_LIST_HEAD(&m->waiters);
 }

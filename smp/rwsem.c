@@ -32,7 +32,7 @@ void init_rwsem(struct rw_semaphore *s, void *slots, u32 nr_vcpus, enum lock_cla
 	for (u32 i = 0; i <= s->slot_mask; i++)
 		init_once(s->slots[i].readers, 0);
 	init_once(s->slow, 0);
-	s->class = (u16)class;
+	s->class = (u16) class;
 	s->writer = NULL;
 	spin_lock_init(&s->lock, LOCK_CLASS_rwsem_wait);
 	CDS_INIT_LIST_HEAD(&s->waiters);
@@ -118,7 +118,7 @@ void down_read(struct rw_semaphore *s)
 	lockdep_acquire((enum lock_class)s->class);
 	/* On one vCPU from here: down_read_slow takes back what was counted here. */
 	preempt_disable();
-	atomic_inc(own_slot(s)); /* (A) */
+	atomic_inc(own_slot(s));		   /* (A) */
 	if (likely(!smp_load_acquire(&s->slow))) { /* (D) */
 		preempt_enable();
 		return;
@@ -132,7 +132,7 @@ bool down_read_trylock(struct rw_semaphore *s)
 	bool got;
 
 	preempt_disable();
-	atomic_inc(own_slot(s)); /* (A) */
+	atomic_inc(own_slot(s));	   /* (A) */
 	got = !smp_load_acquire(&s->slow); /* (D) */
 	if (got) {
 		lockdep_acquire_try((enum lock_class)s->class);
@@ -193,8 +193,8 @@ static void up_write_class(struct rw_semaphore *s, enum lock_class class)
 {
 	lockdep_release(class);
 	spin_lock(&s->lock);
-	BUG_ON(s->writer != current, "pid %u releases %s for writing, which %s%u has",
-	       current->pid, lock_class_names[class], s->writer ? "pid " : "nobody, pid ",
+	BUG_ON(s->writer != current, "pid %u releases %s for writing, which %s%u has", current->pid,
+	       lock_class_names[class], s->writer ? "pid " : "nobody, pid ",
 	       s->writer ? s->writer->pid : 0);
 	s->writer = NULL;
 	grant_waiters(s);

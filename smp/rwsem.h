@@ -5,8 +5,8 @@
  *
  * Readers count themselves in a slot of their vCPU, so that page faults on different vCPUs do not
  * write to one cache line (a reader costs two locked instructions on a line of its own; with one
- * shared count, two vCPUs would pay two line transfers, 280 ns here, a fault). A reader may leave on
- * another vCPU than it came on; only the sum over all slots counts.
+ * shared count, two vCPUs would pay two line transfers, 280 ns here, a fault). A reader may leave
+ * on another vCPU than it came on; only the sum over all slots counts.
  *
  * Ordering:
  *   (A) reader: count in slot (locked) ... read slow		pairs with
@@ -15,8 +15,9 @@
  *   (C) reader leaving: count down (locked) ... read slow	pairs with (B)
  * Either the reader sees slow and wakes the writer, or the writer's sum is without it. The sum is
  * read with acquire: the writer comes after what the readers it no longer counts have done.
- *   (D) writer leaving: clear slow (release)		pairs with the reader's load of slow (acquire)
- * A reader that finds slow clear takes no lock: this alone shows it what the last writer wrote.
+ *   (D) writer leaving: clear slow (release)		pairs with the reader's load of slow
+ * (acquire) A reader that finds slow clear takes no lock: this alone shows it what the last writer
+ * wrote.
  *
  * slow is set while a writer holds the lock or anybody waits, and changes under lock only.
  */
@@ -37,9 +38,9 @@ struct rwsem_slot {
 
 struct rw_semaphore {
 	struct rwsem_slot *slots;
-	u32 slot_mask; /* number of slots - 1, a power of two less one */
-	u32 slow;      /* atomic; written under lock */
-	u16 class;     /* enum lock_class */
+	u32 slot_mask;		    /* number of slots - 1, a power of two less one */
+	u32 slow;		    /* atomic; written under lock */
+	u16 class;		    /* enum lock_class */
 	struct task_struct *writer; /* holds it for writing; under lock */
 	spinlock_t lock;
 	struct cds_list_head waiters; /* under lock */

@@ -190,14 +190,15 @@ static bool cpu_allowed(const u64 *allowed, u32 cpu)
 	return !allowed || (allowed[cpu / 64] & (1ULL << (cpu & 63)));
 }
 
-/* How far vCPUs @a and @b are apart (enum placement_distance); 0 where the machine has no places. */
+/* How far vCPUs @a and @b are apart (enum placement_distance); 0 where the machine has no places.
+ */
 static u32 cpu_distance(const struct machine *m, u32 a, u32 b)
 {
 	return m->placement ? (u32)placement_distance(m->placement, a, b) : 0;
 }
 
-/* Of the vCPUs in @set (a word of a mask, vCPUs from @base on) the one nearest to @cpu, if it is nearer
- * than @best, which is ~0 at first. */
+/* Of the vCPUs in @set (a word of a mask, vCPUs from @base on) the one nearest to @cpu, if it is
+ * nearer than @best, which is ~0 at first. */
 static u32 nearest_of(const struct machine *m, u64 set, u32 base, u32 cpu, u32 best)
 {
 	for (; set; set &= set - 1) {
@@ -211,8 +212,8 @@ static u32 nearest_of(const struct machine *m, u64 set, u32 base, u32 cpu, u32 b
 	return best;
 }
 
-/* An idle vCPU for a task that last ran on @cpu: @cpu itself, else one as near to it as can be; @cpu if
- * none is idle. */
+/* An idle vCPU for a task that last ran on @cpu: @cpu itself, else one as near to it as can be;
+ * @cpu if none is idle. */
 static u32 select_cpu(struct machine *m, const u64 *allowed, u32 cpu)
 {
 	const u64 *idle = m->smp->idle_mask;
@@ -549,8 +550,8 @@ int smp_setup(struct machine *m, const struct sched_ops *ops)
 	smp->rqs = arena_alloc(&m->arena, n * sizeof(*smp->rqs), CACHE_LINE);
 	smp->csds = arena_alloc(&m->arena, n * n * sizeof(*smp->csds), CACHE_LINE);
 	smp->idle_mask = arena_alloc(&m->arena, CPU_WORDS * sizeof(u64), CACHE_LINE);
-	smp->task_cache = kmem_cache_create(m, "task_struct", sizeof(struct task_struct),
-					    CACHE_LINE);
+	smp->task_cache =
+		kmem_cache_create(m, "task_struct", sizeof(struct task_struct), CACHE_LINE);
 	m->lockdep = arena_alloc(&m->arena, sizeof(*m->lockdep), CACHE_LINE);
 	if (!smp->rqs || !smp->csds || !smp->idle_mask || !smp->task_cache || !m->lockdep)
 		return -ENOMEM;

@@ -38,7 +38,7 @@ struct sched_ops {
 };
 
 struct rq {
-	spinlock_t lock; /* irq-safe */
+	spinlock_t lock;	    /* irq-safe */
 	struct cds_list_head queue; /* runnable, not running; under lock */
 	u32 nr_queued;		    /* under lock; read without it for balancing */
 	struct task_struct *curr;   /* under lock */
@@ -52,13 +52,13 @@ struct smp_machine {
 	struct kmem_cache *task_cache;
 	struct rq *rqs;
 	struct call_single_data *csds; /* nr_vcpus squared: sender major (smp/ipi.h) */
-	u64 *idle_mask;	    /* CPU_WORDS words: vCPUs that are idle; a hint; atomic */
+	u64 *idle_mask;		       /* CPU_WORDS words: vCPUs that are idle; a hint; atomic */
 	spinlock_t tasklist_lock;
 	struct cds_list_head all_tasks; /* user tasks and kernel threads, not idle */
-	u32 nr_tasks;	    /* live tasks, without idle; atomic; at zero the machine finishes */
-	u32 next_pid;	    /* atomic */
+	u32 nr_tasks; /* live tasks, without idle; atomic; at zero the machine finishes */
+	u32 next_pid; /* atomic */
 	struct rcu_state *rcu;
-	bool finish;	    /* set once nr_tasks has reached zero; atomic */
+	bool finish; /* set once nr_tasks has reached zero; atomic */
 };
 
 /* Set-up. 0 or -ENOMEM. */

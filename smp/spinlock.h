@@ -84,8 +84,7 @@ static __always_inline_fn void preempt_check(void)
 	})
 #define spin_unlock_irqrestore(l, flags)                                                           \
 	do {                                                                                       \
-		spin_unlock_no_resched((l), (enum lock_class)(l)->class,                           \
-				       MMT_SITE(ACCESS_UNLOCK));                                   \
+		spin_unlock_no_resched((l), (enum lock_class)(l)->class, MMT_SITE(ACCESS_UNLOCK)); \
 		local_irq_restore(flags);                                                          \
 		preempt_check();                                                                   \
 	} while (0)

@@ -15,7 +15,7 @@ typedef struct spinlock {
 
 static inline void spin_lock_init(spinlock_t *l, enum lock_class class)
 {
-	l->class = (u16)class;
+	l->class = (u16) class;
 	l->owner = 0;
 	__atomic_store_n(&l->locked, 0, __ATOMIC_RELAXED);
 }

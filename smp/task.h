@@ -62,11 +62,11 @@ struct task_memcg_batch {
 struct task_struct {
 	struct fiber *fiber; /* own_fiber; the vCPU's main fiber for an idle task */
 	struct fiber own_fiber;
-	u32 state;	 /* enum task_state; atomic */
-	u32 on_rq;	 /* queued or running */
-	u32 cpu;	 /* where it runs or ran last; atomic for readers */
+	u32 state;	   /* enum task_state; atomic */
+	u32 on_rq;	   /* queued or running */
+	u32 cpu;	   /* where it runs or ran last; atomic for readers */
 	u32 preempt_count; /* while switched out */
-	u64 held_locks;	 /* set of lock classes (lockdep) */
+	u64 held_locks;	   /* set of lock classes (lockdep) */
 	struct cds_list_head run_node;
 
 	u32 pid, tgid;
@@ -81,8 +81,8 @@ struct task_struct {
 	struct mm_struct *active_mm; /* what the page-table root belongs to while it runs */
 	struct task_rss_stat rss_stat;
 	struct task_memcg_batch memcg_batch; /* own */
-	u64 maxrss;		/* high-water mark of the mms it has left, in pages; own */
-	u64 clear_child_tid;	/* user address to clear when it leaves an mm that others use; own */
+	u64 maxrss;	     /* high-water mark of the mms it has left, in pages; own */
+	u64 clear_child_tid; /* user address to clear when it leaves an mm that others use; own */
 
 	struct task_struct *parent;
 	struct cds_list_head children, sibling;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Looking at the whole machine while nobody moves: during a run with everybody frozen, and at its end.
+ * Looking at the whole machine while nobody moves: during a run with everybody frozen, and at its
+ * end.
  */
 #include "mm/audit.h"
 #include "smp/rcu.h"
@@ -50,8 +51,8 @@ void world_freeze_and_audit(struct world *w)
 	if (!(signal & WORLD_AUDIT) || (signal & WORLD_STOP))
 		return;
 	(void)atomic_fetch_or(WORLD_FREEZE, &w->signal);
-	/* Children, dying tasks and CPUs on their way to idle do not tell us: look again after every
-	 * other task's turn. */
+	/* Children, dying tasks and CPUs on their way to idle do not tell us: look again after
+	 * every other task's turn. */
 	while (!all_still(w) && READ_ONCE(w->slots_left)) {
 		rcu_barrier();
 		yield();

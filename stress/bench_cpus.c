@@ -4,11 +4,11 @@
 #endif
 #include "stress/bench_cpus.h"
 
-#include <stdatomic.h>
 #include <errno.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -41,9 +41,9 @@ struct emulated {
 	u64 limit_ns;
 	double seconds, items;
 	double answer_seconds, answer_items;
-	u64 base; /* of the region */
-	u32 ready; /* the answering task runs; atomic */
-	u32 stop;  /* it should end; atomic */
+	u64 base;	/* of the region */
+	u32 ready;	/* the answering task runs; atomic */
+	u32 stop;	/* it should end; atomic */
 	int pin_failed; /* atomic */
 };
 
@@ -384,11 +384,16 @@ static const struct {
 	const char *name;
 	const struct bench_side *side;
 } sides[] = {
-	{"fault-zap-1", &fault_zap_one},	{"fault-zap-16", &fault_zap_few},
-	{"fault-zap-512", &fault_zap_many},	{"own-regions-16", &own_regions_few},
-	{"own-regions-512", &own_regions_many}, {"shared-region-16", &shared_region},
-	{"zap-quiet", &zap_quiet},		{"zap-shootdown", &zap_shootdown},
-	{"exec", &exec},			{"fork-exit", &fork_exit},
+	{"fault-zap-1", &fault_zap_one},
+	{"fault-zap-16", &fault_zap_few},
+	{"fault-zap-512", &fault_zap_many},
+	{"own-regions-16", &own_regions_few},
+	{"own-regions-512", &own_regions_many},
+	{"shared-region-16", &shared_region},
+	{"zap-quiet", &zap_quiet},
+	{"zap-shootdown", &zap_shootdown},
+	{"exec", &exec},
+	{"fork-exit", &fork_exit},
 	{"exit-touched", &exit_touched},
 };
 
@@ -400,9 +405,12 @@ size_t bench_plug_emulated(struct bench_measure *measures, size_t n)
 }
 
 static const char *const measure_names[] = {
-	"fault-zap-1",	   "fault-zap-16",  "fault-zap-512", "own-regions-16", "own-regions-512",
-	"shared-region-16", "zap-quiet",     "zap-shootdown", "shootdown",	"exec",
-	"fork-exit",	   "exit-touched",  "cache-line-one", "cache-line-two", "atomic-add",
-	"timestamp",	   "explore-steps", "explore-schedules", "machine-build", "machine-memory",
+	"fault-zap-1",	  "fault-zap-16",    "fault-zap-512",
+	"own-regions-16", "own-regions-512", "shared-region-16",
+	"zap-quiet",	  "zap-shootdown",   "shootdown",
+	"exec",		  "fork-exit",	     "exit-touched",
+	"cache-line-one", "cache-line-two",  "atomic-add",
+	"timestamp",	  "explore-steps",   "explore-schedules",
+	"machine-build",  "machine-memory",
 };
 const struct name_list bench_measure_names = {"measure", measure_names, ARRAY_SIZE(measure_names)};

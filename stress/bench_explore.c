@@ -170,8 +170,7 @@ static double resident_bytes(void)
 }
 
 /* A machine whose every frame has been handed out once, and every page fully used. */
-static int memory_run(void *ctx, double seconds, struct bench_sample *out,
-		      struct bench_error *err)
+static int memory_run(void *ctx, double seconds, struct bench_sample *out, struct bench_error *err)
 {
 	struct machine_config config = {.nr_vcpus = MEMORY_VCPUS};
 	struct mm_options options = {.nr_pages = MEMORY_PAGES, .gather_batches = ~0u};

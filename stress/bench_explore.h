@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The measures that have no counterpart on the host: how fast the explorer is, what building a machine
- * costs, and how much memory a large one takes.
+ * The measures that have no counterpart on the host: how fast the explorer is, what building a
+ * machine costs, and how much memory a large one takes.
  */
 #ifndef STRESS_BENCH_EXPLORE_H
 #define STRESS_BENCH_EXPLORE_H

@@ -120,9 +120,9 @@ struct config {
 	char policy[CONFIG_NAME_SIZE];
 	char tlb[CONFIG_NAME_SIZE];
 	enum table_free table_free;
-	bool write_notify;	     /* address_space.account_dirty of the job's files */
-	unsigned int gather_bundle;  /* pages in an mmu_gather's first batch */
-	unsigned int gather_batches; /* further batches that it may have */
+	bool write_notify;		 /* address_space.account_dirty of the job's files */
+	unsigned int gather_bundle;	 /* pages in an mmu_gather's first batch */
+	unsigned int gather_batches;	 /* further batches that it may have */
 	char topology[CONFIG_PATH_SIZE]; /* hwloc XML of another host; "": this host */
 	bool no_bind;
 

@@ -3,11 +3,10 @@
  * Where jobs are: `--job` takes the name of a shipped job or the path of a job file.
  *
  * What contains a slash or ends in .ini is a path, relative to where the person typed the command;
- * only bugs/NAME without .ini is a shipped job from the folder bugs/. Anything else is the name of a
- * shipped job. `default` is built into the program. The others are
- * looked for in stress/jobs of Bazel's runfiles tree ($RUNFILES_DIR, $TEST_SRCDIR,
- * PROGRAM.runfiles) and in jobs/ and stress/jobs/ beside the program; the first of these folders
- * that exists counts.
+ * only bugs/NAME without .ini is a shipped job from the folder bugs/. Anything else is the name of
+ * a shipped job. `default` is built into the program. The others are looked for in stress/jobs of
+ * Bazel's runfiles tree ($RUNFILES_DIR, $TEST_SRCDIR, PROGRAM.runfiles) and in jobs/ and
+ * stress/jobs/ beside the program; the first of these folders that exists counts.
  *
  * Reads the environment, /proc/self/exe and folders; keeps nothing. Errors: see error.h.
  */

@@ -25,7 +25,8 @@
 	X(JOB_OP_SLEEP, "sleep", "[n", JOB_OP_ANY, "sleep for emulated operations")                \
 	X(JOB_OP_GETMM, "getmm", "", JOB_OP_ANY, "look at another task's mm, as /proc does")       \
 	X(JOB_OP_KTHREAD, "kthread", "[n", JOB_OP_ANY, "let a kernel thread run on a borrowed mm") \
-	X(JOB_OP_AGE, "age", "[n", JOB_OP_ANY, "ask by rmap who has used N page frames, 8 by default")
+	X(JOB_OP_AGE, "age", "[n", JOB_OP_ANY,                                                     \
+	  "ask by rmap who has used N page frames, 8 by default")
 
 const struct job_op_spec job_ops[NR_JOB_OPS] = {
 #define JOB_OP_ROW(id, name, signature, needs, help) [id] = {name, signature, needs, help},

@@ -23,7 +23,8 @@ static const struct name_list table_free_list = {"way of freeing page tables", t
 						 ARRAY_SIZE(table_frees)};
 
 /* The presets below, as text. */
-_Static_assert(MMU_GATHER_BUNDLE == 8 && MAX_GATHER_BATCH_COUNT == 19, "the presets are the kernel's");
+_Static_assert(MMU_GATHER_BUNDLE == 8 && MAX_GATHER_BATCH_COUNT == 19,
+	       "the presets are the kernel's");
 
 #define FIELD(field) .offset = offsetof(struct config, field)
 #define LIST(list) .list_offset = offsetof(struct known_names, list)

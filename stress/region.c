@@ -13,8 +13,7 @@ INVARIANT(inv_lost_write, "lost-write",
 	  "a read sees the last write to the page, or zero if the page has been zapped since");
 INVARIANT(inv_stale_data, "stale-data",
 	  "after MADV_DONTNEED or truncation has returned the page reads as zero");
-INVARIANT(inv_user_fault, "user-fault",
-	  "an access that the mappings allow is not refused");
+INVARIANT(inv_user_fault, "user-fault", "an access that the mappings allow is not refused");
 
 /* Value: owner (15 bits), kind (1), page (24), sequence (24). */
 #define VALUE_SEQUENCE_BITS 24
@@ -120,8 +119,8 @@ static int access_failed(const struct region *r, u32 page, int err, const char *
 }
 
 /*
- * Shadows of regions that several vCPUs use are only kept under the explorer, in the same step as the
- * access itself: ThreadSanitizer, which takes those vCPUs for threads, is not to look at them.
+ * Shadows of regions that several vCPUs use are only kept under the explorer, in the same step as
+ * the access itself: ThreadSanitizer, which takes those vCPUs for threads, is not to look at them.
  */
 #define __shadow __attribute__((no_sanitize("thread"), noinline))
 
@@ -131,8 +130,9 @@ static __shadow void check_exact(const struct region *r, u32 page, u64 value)
 
 	if (likely(value == s->last))
 		return;
-	/* Until the flush of a zap a CPU may see the old page while another one writes a new one. But
-	 * where nothing was written since another zap has returned, that one's promise stands. */
+	/* Until the flush of a zap a CPU may see the old page while another one writes a new one.
+	 * But where nothing was written since another zap has returned, that one's promise stands.
+	 */
 	if (s->zaps && (s->last || s->unsure))
 		return;
 	if (s->unsure) {
@@ -142,13 +142,14 @@ static __shadow void check_exact(const struct region *r, u32 page, u64 value)
 		return;
 	}
 	if (!s->last)
-		VIOLATION(&inv_stale_data,
-			  "pid %u reads %#llx at %#llx, which nobody has written since it was zapped",
-			  current->pid, (unsigned long long)value,
-			  (unsigned long long)address_of(r, page));
+		VIOLATION(
+			&inv_stale_data,
+			"pid %u reads %#llx at %#llx, which nobody has written since it was zapped",
+			current->pid, (unsigned long long)value,
+			(unsigned long long)address_of(r, page));
 	VIOLATION(&inv_lost_write, "pid %u reads %#llx at %#llx; the last write was %#llx",
-		  current->pid, (unsigned long long)value,
-		  (unsigned long long)address_of(r, page), (unsigned long long)s->last);
+		  current->pid, (unsigned long long)value, (unsigned long long)address_of(r, page),
+		  (unsigned long long)s->last);
 }
 
 int region_read(struct user_task *u, struct region *r, u32 page)

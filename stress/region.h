@@ -3,18 +3,18 @@
  * A region: a range of pages that a program uses, and what it knows of their contents: the data
  * oracle.
  *
- * Every word that a program writes says where it belongs: the address space's domain and the page, or
- * the file and its page, and a number of its own. A word that is read back must be zero or belong
- * there; anything else is another address space's data.
+ * Every word that a program writes says where it belongs: the address space's domain and the page,
+ * or the file and its page, and a number of its own. A word that is read back must be zero or
+ * belong there; anything else is another address space's data.
  *
  * Where the contents can be known exactly the shadow says what the last write was. That is so for a
  * region that one task uses alone (under both executors), and for every region under the explorer,
- * where an access and the update of its shadow are one step. Then a read must see the last write, and
- * after a zap with no write since, zero. While a zap is under way the contents are open (a CPU that
- * has not been flushed yet sees the old page, another one may write a new one), and after a zap with
- * a write in its time until the next read shows them. When one of several zaps has returned, with no
- * write since it began, zero it is, however long the others take. Each page uses one word of its
- * frame.
+ * where an access and the update of its shadow are one step. Then a read must see the last write,
+ * and after a zap with no write since, zero. While a zap is under way the contents are open (a CPU
+ * that has not been flushed yet sees the old page, another one may write a new one), and after a
+ * zap with a write in its time until the next read shows them. When one of several zaps has
+ * returned, with no write since it began, zero it is, however long the others take. Each page uses
+ * one word of its frame.
  *
  * A shadow belongs to its region's users as above and needs no lock.
  */
@@ -49,10 +49,10 @@ struct shadow_page {
 struct region {
 	enum region_kind kind;
 	char name[JOB_NAME_SIZE]; /* in programs */
-	u64 start; /* address; 0: not mapped now */
+	u64 start;		  /* address; 0: not mapped now */
 	u32 pages;
 	u32 allocated; /* shadow entries */
-	u32 domain; /* the values' owner: domain of the mm, or number of the file */
+	u32 domain;    /* the values' owner: domain of the mm, or number of the file */
 	bool exact;
 	bool unstable; /* parts may be unmapped or protected at any time: faults are no surprise */
 	struct shadow_page *shadow;
@@ -62,8 +62,8 @@ struct region {
 int region_init(struct machine *m, struct region *r, enum region_kind kind, u64 start, u32 pages,
 		u32 domain, bool exact);
 
-/* Makes @r describe a mapping of a file from its first page on; @shadow is the file's, NULL where the
- * contents are not known exactly. */
+/* Makes @r describe a mapping of a file from its first page on; @shadow is the file's, NULL where
+ * the contents are not known exactly. */
 void region_init_file(struct region *r, enum region_kind kind, u64 start, u32 pages, u32 file,
 		      struct shadow_page *shadow);
 
@@ -73,8 +73,8 @@ void region_forget(struct region *r);
 /* A child's view after fork: the same contents. 0 or -ENOMEM. */
 int region_copy(struct machine *m, struct region *to, const struct region *from, bool exact);
 
-/* Reads or writes one page's word as the running user task. 0, or a negative errno: -EFAULT and -EIO
- * are only returned for unstable regions, else they are a violation. */
+/* Reads or writes one page's word as the running user task. 0, or a negative errno: -EFAULT and
+ * -EIO are only returned for unstable regions, else they are a violation. */
 int region_read(struct user_task *u, struct region *r, u32 page);
 int region_write(struct user_task *u, struct region *r, u32 page);
 

@@ -205,8 +205,8 @@ static int read_text(const char *text, size_t size, const char *path, struct sch
 	if (check_sum(&r, text) || read_head(&r, s, &lines))
 		return -1;
 	if (count_lines_to(r.at, r.end) != lines)
-		return error_input(err, "%s:%u: the job has not %u lines: the file was altered", path,
-				   r.line, lines);
+		return error_input(err, "%s:%u: the job has not %u lines: the file was altered",
+				   path, r.line, lines);
 	job = (struct jobfile_text){
 		.text = r.at,
 		.length = (size_t)(r.end - r.at),

@@ -149,7 +149,8 @@ static void op_brk(struct user_task *u, u32 pages)
 
 /* ---- processes ---- */
 
-/* Operations of a fork's child: enough to break copy on write and to leave something to tear down. */
+/* Operations of a fork's child: enough to break copy on write and to leave something to tear down.
+ */
 #define CHILD_PAGES 8
 
 static void child_main(void *arg)
@@ -316,8 +317,8 @@ static void vfork_child(void *arg)
 	sys_exit(0);
 }
 
-/* The task is about to end. A mix goes on with a successor in its slot; a program ends with its task.
- * False: there is no room for a successor, and the task stays. */
+/* The task is about to end. A mix goes on with a successor in its slot; a program ends with its
+ * task. False: there is no room for a successor, and the task stays. */
 static bool may_end(struct user_task *u)
 {
 	return u->slot->group->job->program.nr || !slot_replace(u);
@@ -730,9 +731,8 @@ bool user_op_program(struct user_task *u, const struct program_op *op)
 		op_mprotect(u, &sp, protection(number(u, &op->args[1])));
 		return true;
 	case JOB_OP_MSYNC:
-		sp.nr = u->slot->group->file_used
-				? (u32)u->slot->group->file_used->inode->max_pages
-				: 0;
+		sp.nr = u->slot->group->file_used ? (u32)u->slot->group->file_used->inode->max_pages
+						  : 0;
 		if (op->nr_args)
 			sp.page = min(number(u, &op->args[0]), sp.nr);
 		if (op->nr_args > 1)

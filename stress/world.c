@@ -46,8 +46,7 @@ static int describe(const struct vcpu *v, char *buf, size_t size)
 		return snprintf(buf, size, "idle%s", v->irqs_off ? ", interrupts off" : "");
 	return snprintf(buf, size, "pid %u (%s)%s%s%s%s", t->pid, t->comm,
 			t->in_syscall ? " in " : " in user mode",
-			t->in_syscall ? t->in_syscall : "",
-			v->irqs_off ? ", interrupts off" : "",
+			t->in_syscall ? t->in_syscall : "", v->irqs_off ? ", interrupts off" : "",
 			v->preempt_count ? ", preemption off" : "");
 }
 
@@ -206,8 +205,8 @@ static void init_main(void *arg)
 	struct world *w = arg;
 
 	for (;;) {
-		wait_event(&w->init_wait, !READ_ONCE(w->slots_left) ||
-						  (READ_ONCE(w->signal) & WORLD_AUDIT));
+		wait_event(&w->init_wait,
+			   !READ_ONCE(w->slots_left) || (READ_ONCE(w->signal) & WORLD_AUDIT));
 		if (!READ_ONCE(w->slots_left))
 			break;
 		world_freeze_and_audit(w);

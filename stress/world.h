@@ -13,11 +13,12 @@
  * end, when everything has been given back.
  *
  * Quiet. An audit needs a machine in which nobody is inside a system call: init raises
- * WORLD_FREEZE, every slot stops at its next pause point (between two operations, with nothing held),
- * children are waited for by their parents, and when all have stopped init looks at everything.
+ * WORLD_FREEZE, every slot stops at its next pause point (between two operations, with nothing
+ * held), children are waited for by their parents, and when all have stopped init looks at
+ * everything.
  *
- * Threads: world_run() may be called from any thread, one at a time for a world; world_request() and
- * the counters may be used by world_options.monitor while it runs. Worlds share nothing.
+ * Threads: world_run() may be called from any thread, one at a time for a world; world_request()
+ * and the counters may be used by world_options.monitor while it runs. Worlds share nothing.
  */
 #ifndef STRESS_WORLD_H
 #define STRESS_WORLD_H
@@ -29,7 +30,7 @@
 struct world;
 
 struct world_options {
-	const struct config *config; /* resolved; outlives the world */
+	const struct config *config;	   /* resolved; outlives the world */
 	const struct placement *placement; /* threads: where vCPUs sit, for the scheduler; NULL: all
 					      equally far from each other */
 	bool bind;			   /* and their threads are bound to their host PUs */
@@ -48,8 +49,8 @@ struct world *world_create(const struct world_options *options, struct error *er
 void world_destroy(struct world *w);
 
 enum world_request {
-	WORLD_STOP = 1u,  /* slots end after their operation; the run ends with a last audit */
-	WORLD_AUDIT = 2u, /* freeze, audit, go on */
+	WORLD_STOP = 1u,   /* slots end after their operation; the run ends with a last audit */
+	WORLD_AUDIT = 2u,  /* freeze, audit, go on */
 	WORLD_FREEZE = 4u, /* init's own */
 };
 void world_request(struct world *w, u32 bits);

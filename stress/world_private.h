@@ -32,20 +32,20 @@ struct slot_group {
 	struct world *w;
 	struct world_file *file_used; /* NULL: none */
 	u32 first_slot;
-	struct slot_group *mm_owner;  /* the group whose mm its tasks are threads of; NULL: none */
+	struct slot_group *mm_owner; /* the group whose mm its tasks are threads of; NULL: none */
 	/* Of an mm that is shared; set up by the first task before the others exist. */
 	struct region shared, file;
 	struct region named[REGION_NAMED_MAX]; /* made by programs */
-	const u64 *cpus; /* CPU_WORDS words; NULL: all */
+	const u64 *cpus;		       /* CPU_WORDS words; NULL: all */
 };
 
 /* One task of the job: the place that a task, and its successors, have in it. */
 struct slot {
 	struct world *w;
 	struct slot_group *group;
-	u32 index; /* over all groups */
-	u32 pid;   /* of the task that has it now; atomic */
-	u64 ops_left; /* of the slot, successors included; ~0: no limit to speak of */
+	u32 index;	/* over all groups */
+	u32 pid;	/* of the task that has it now; atomic */
+	u64 ops_left;	/* of the slot, successors included; ~0: no limit to speak of */
 	struct rng rng; /* its choices; goes on in the successor */
 	u64 generation; /* successors so far */
 };
@@ -60,15 +60,15 @@ struct world {
 	struct slot *slots;
 	u32 nr_slots;
 	bool exact; /* explored: every access is one step, so shadows of shared regions are exact */
-	struct inode *image; /* what execs execute */
+	struct inode *image;	  /* what execs execute */
 	struct world_file *files; /* each file of the job once */
 	u32 nr_files;
 	struct world_percpu *percpu;
 
 	struct task_struct *init;
-	u32 signal; /* enum world_request bits; atomic */
-	u32 frozen; /* slots that have stopped at their pause point; atomic */
-	u32 slots_left; /* atomic */
+	u32 signal;		     /* enum world_request bits; atomic */
+	u32 frozen;		     /* slots that have stopped at their pause point; atomic */
+	u32 slots_left;		     /* atomic */
 	struct wait_queue_head thaw; /* frozen slots wait here */
 	struct wait_queue_head init_wait;
 	u64 free_pages_at_start;
@@ -79,20 +79,21 @@ struct world {
 struct user_task {
 	struct slot *slot;
 	struct world *w;
-	bool child; /* of a fork: works a little and exits; has no pause points */
+	bool child;   /* of a fork: works a little and exits; has no pause points */
 	u32 sequence; /* makes each value written a different one */
 	u64 accesses_checked;
-	struct region anon, file; /* its own mappings */
+	struct region anon, file;	       /* its own mappings */
 	struct region extra[REGION_EXTRA_MAX]; /* mapped by "mmap", or named by its program */
 	u64 heap_pages;
-	bool successor;	 /* somebody else has the slot now */
+	bool successor;		       /* somebody else has the slot now */
 	struct completion child_ready; /* a forked child has read what it needs of us */
 };
 
 /* slot.c: the main function of a slot's task. */
 void slot_main(void *arg);
 int slot_spawn(struct slot *s);
-/* The task is about to exit and leaves its slot to another. 0 or a negative errno: it has it still. */
+/* The task is about to exit and leaves its slot to another. 0 or a negative errno: it has it still.
+ */
 int slot_replace(struct user_task *u);
 
 /* user_ops.c: does one operation; false if the task must exit. */

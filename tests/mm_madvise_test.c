@@ -147,7 +147,8 @@ static void file_body(void *arg)
 		EXPECT_EQ(user_read(PAGE(i), &value), 0);
 		EXPECT_EQ(value, 11);
 	}
-	/* The dirty bit has gone to the page: dropped after writeback and read again it is there. */
+	/* The dirty bit has gone to the page: dropped after writeback and read again it is there.
+	 */
 	EXPECT_EQ(dontneed(0, 2), 0);
 	EXPECT_EQ(writeback_range(s->inode, 0, FILE_PAGES), 1);
 	lru_add_drain();
