@@ -175,10 +175,14 @@ static int exec_mmap(struct mm_struct *mm)
 	return 0;
 }
 
-/*
- * (A2) The kernel also puts the address limit back to user mode, has flush_thread() forget FPU and
- * debug registers, and clears personality bits: this machine's tasks have none of these.
- */
+/* The new program starts with registers of its own. */
+static void flush_thread(struct thread_struct *thread)
+{
+	memset(thread->debugreg, 0, sizeof(thread->debugreg));
+	memset(thread->tls, 0, sizeof(thread->tls));
+}
+
+/* (A2) */
 int flush_old_exec(struct linux_binprm *bprm)
 {
 	struct task_struct *t = current;
@@ -196,7 +200,11 @@ int flush_old_exec(struct linux_binprm *bprm)
 	if (err)
 		return err;
 	bprm->mm = NULL;
+	if (!planted(KNOB_EXEC_KEEPS_ADDR_LIMIT))
+		t->thread.addr_limit = USER_DS;
 	WRITE_ONCE(t->flags, t->flags & ~(PF_RANDOMIZE | PF_FORKNOEXEC | PF_KTHREAD | PF_NOFREEZE));
+	flush_thread(&t->thread);
+	t->personality &= ~bprm->per_clear;
 	return 0;
 }
 
@@ -241,7 +249,10 @@ static bool image_valid(const struct exec_image *image)
 
 int sys_execve(const struct exec_image *image)
 {
-	struct linux_binprm bprm = {.image = image};
+	struct linux_binprm bprm = {
+		.image = image,
+		.per_clear = image->setid ? PER_CLEAR_ON_SETID : 0,
+	};
 	struct task_struct *t = current;
 	int err;
 

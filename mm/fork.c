@@ -173,6 +173,8 @@ s64 sys_clone_on(const u64 *cpus, u32 flags, const char *comm, void (*entry)(voi
 		return -ENOMEM;
 	}
 	child->cpus_allowed = cpus;
+	child->thread = t->thread;
+	child->personality = t->personality;
 	if (mm)
 		give_mm(child, mm, flags);
 	link_child(child);

@@ -50,6 +50,8 @@
 	  "unmap_vmas returns early without ending the notifier range")                            \
 	X(EXEC_MM_COUNT_TWICE, "exec-drops-active-mm-twice",                                       \
 	  "exec from a kernel thread drops the borrowed mm twice")                                 \
+	X(EXEC_KEEPS_ADDR_LIMIT, "exec-keeps-address-limit",                                       \
+	  "a kernel thread that execs keeps the kernel's address limit")                           \
 	X(PAGE_STILL_IN_PAGEVEC, "pagevec-no-reference",                                           \
 	  "a page waits in a pagevec without a reference")                                         \
 	X(UNCHARGE_LOST, "uncharge-lost", "a batched uncharge forgets its last page")              \

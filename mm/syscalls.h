@@ -60,6 +60,7 @@ struct exec_image {
 	u64 text_pages, data_pages, bss_pages, stack_pages;
 	u32 argument_pages; /* touched while the new stack is set up */
 	u32 fail_at;	    /* enum exec_fail: where the program wants it to fail */
+	bool setid;	    /* set-user-ID: PER_CLEAR_ON_SETID goes (bprm->per_clear) */
 };
 enum exec_fail {
 	EXEC_FAIL_NOT,

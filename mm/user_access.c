@@ -11,6 +11,8 @@
 #include "mm/vma.h"
 #include "smp/vmstat.h"
 
+INVARIANT(inv_addr_limit, "address-limit",
+	  "a program goes on with the address limit of user mode");
 EVENT_DESC(ev_bad_area, 352, 0, "bad area", "at %#llx, error code %#llx");
 
 /* Every so many returns to user mode a quiescent state is announced (threads): it costs a full
@@ -126,6 +128,9 @@ bool return_to_user(void)
 	struct task_struct *t = current;
 
 	lockdep_check_none_held(__func__);
+	if (unlikely(t->mm && t->thread.addr_limit != USER_DS && !(t->flags & PF_KTHREAD)))
+		VIOLATION(&inv_addr_limit, "pid %u returns with limit %#llx", t->pid,
+			  (unsigned long long)t->thread.addr_limit);
 	vcpu_progress();
 	run_softirq();
 	if (unlikely(++t->syscalls % QUIESCENT_INTERVAL == 0) || exploring())

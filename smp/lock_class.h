@@ -4,13 +4,13 @@
  * which classes are nested, and docs/locking.md has the table with the reasons. A class that may be
  * taken twice has a second class for the inner one, as spin_lock_nested has in the kernel.
  *
- * Sleeping locks first; a spinlock class may be taken inside any of them, never the reverse.
+ * Outermost first: a class is only ever taken inside classes above it. Sleeping locks come before
+ * spinlocks, which may be taken inside any of them, never the reverse.
  */
 #ifndef SMP_LOCK_CLASS_H
 #define SMP_LOCK_CLASS_H
 
 #define LOCK_CLASSES(X)                                                                            \
-	X(cred_guard_mutex, "one exec at a time for a process; taken before everything else")      \
 	X(inode_mutex, "i_mutex: size of a file against writers and truncation")                   \
 	X(mmap_sem, "the VMAs of an mm")                                                           \
 	X(mmap_sem_nested, "the child's mmap_sem inside the parent's, in fork")                    \
@@ -35,9 +35,7 @@
 	X(wait_queue, "a queue of sleeping tasks")                                                 \
 	X(rwsem_wait, "the waiters of a rw_semaphore")                                             \
 	X(mutex_wait, "the waiters of a mutex")                                                    \
-	X(rq_lock, "a vCPU's run queue; innermost but for the trace")                              \
-	X(rq_lock_nested, "the second run queue when a task is moved")                             \
-	X(world_lock, "the programs' shared data (stress/)")                                       \
+	X(rq_lock, "a vCPU's run queue")                                                           \
 	X(test_a, "for tests")                                                                     \
 	X(test_b, "for tests")                                                                     \
 	X(test_c, "for tests")

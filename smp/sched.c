@@ -445,6 +445,7 @@ static void task_init(struct task_struct *t, const char *comm, u32 flags, u32 cp
 	CDS_INIT_LIST_HEAD(&t->children);
 	CDS_INIT_LIST_HEAD(&t->sibling);
 	t->fiber = &t->own_fiber;
+	t->thread.addr_limit = ~0ULL; /* the kernel's own, until it execs or is a program's copy */
 }
 
 /* What a task's stack looks like to the scheduler before it has run: as if it had been switched out

@@ -86,6 +86,7 @@ const struct bug_case bug_cases[] = {
 	 "bugs/borrowed-mm",
 	 {"mm-freed-in-use", "mm-use-after-free"},
 	 100},
+	{"exec-keeps-address-limit", "bugs/borrowed-mm", {"address-limit"}, 100},
 	{"pagevec-no-reference", "bugs/mmap-sem", {"page-freed-in-pagevec"}, 100},
 	{"uncharge-lost", "bugs/teardown", {"memcg-charges"}, 100},
 	{"rmap-unlinked-late", "bugs/rmap-walk", {"rmap-after-tables"}, 1000},

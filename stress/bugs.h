@@ -21,7 +21,10 @@ extern const size_t nr_bugs;
 /* The slugs, for options. */
 extern const struct name_list bug_names;
 
-/* Sets the knobs of the bugs that @config plants. 0, or -1 with @err filled. */
+/* The profiles: the bugs that a kernel version had. */
+extern const struct name_list profile_names;
+
+/* Sets the knobs of the bugs and of the profile that @config plants. 0, or -1 with @err filled. */
 int bugs_plant(const struct config *config, u64 *knobs, struct error *err);
 
 #endif

@@ -15,7 +15,7 @@ void verbs_known_names(struct known_names *names)
 {
 	*names = (struct known_names){
 		.bugs = bug_names,
-		.profiles = {"profile", NULL, 0}, /* no kernel version's set of bugs is known */
+		.profiles = profile_names,
 		.strategies = {"strategy", strategies, ARRAY_SIZE(strategies)},
 		.policies = {"policy", policies, ARRAY_SIZE(policies)},
 		.tlbs = {"TLB", tlbs, ARRAY_SIZE(tlbs)},

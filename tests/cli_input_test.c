@@ -88,7 +88,7 @@ ParameterizedTestParameters(input, is_refused_with_one_clear_line)
 		{"soak --bug free-befor-flush", 64, "did you mean \"free-before-flush\"?"},
 		{"soak --tlb haswel", 64, "did you mean \"haswell\"?"},
 		{"soak --policy v3.14", 64, "did you mean \"v3.13\"?"},
-		{"soak --profile v3.13", 64, "--profile: \"v3.13\" is no known profile"},
+		{"soak --profile v2.6", 64, "--profile: \"v2.6\" is no known profile"},
 		{"explore --strategy rndom", 64, "did you mean \"random\"?"},
 		{"bugs lst", 64, "did you mean \"list\"?"},
 		{"bench fault-zap-51x", 64, "did you mean \"fault-zap-512\"?"},

@@ -114,6 +114,34 @@ Test(mm_exec, the_old_image_goes)
 	run_both(&small, 1, exec_twice);
 }
 
+static void dirty_thread_execs(void *arg)
+{
+	struct life *l = arg;
+	struct exec_image image = l->image;
+	struct task_struct *t = current;
+
+	EXPECT(t->thread.addr_limit == KERNEL_DS);
+	t->thread.debugreg[1] = MARK;
+	t->thread.tls[0] = MARK;
+	t->personality = ADDR_NO_RANDOMIZE | READ_IMPLIES_EXEC;
+	EXPECT(sys_execve(&image) == 0);
+	EXPECT(t->thread.addr_limit == USER_DS);
+	EXPECT(!t->thread.debugreg[1]);
+	EXPECT(!t->thread.tls[0]);
+	/* An ordinary program inherits the personality, one that gains privileges does not. */
+	EXPECT(t->personality == (ADDR_NO_RANDOMIZE | READ_IMPLIES_EXEC));
+	image.setid = true;
+	EXPECT(sys_execve(&image) == 0);
+	EXPECT(!t->personality);
+	EXPECT(!return_to_user());
+	sys_exit(0);
+}
+
+Test(mm_exec, a_program_starts_with_a_clean_thread)
+{
+	run_both(&small, 1, dirty_thread_execs);
+}
+
 static void exec_named(void *arg)
 {
 	struct life *l = arg;
