@@ -237,23 +237,35 @@ static u32 select_cpu(struct machine *m, const u64 *allowed, u32 cpu)
 	return cpu;
 }
 
-u32 sched_pick_cpu(struct machine *m, const u64 *allowed)
+/* A vCPU that @v, on which the caller stays meanwhile, finds good for a new task. */
+static u32 pick_cpu_from(struct machine *m, struct vcpu *v, const u64 *allowed)
 {
-	struct vcpu *v = this_vcpu();
+	u32 cpu = select_cpu(m, allowed, v->id);
 	u32 a, b;
 
-	if (v) {
-		u32 cpu = select_cpu(m, allowed, v->id);
-
-		if (cpu != v->id || !READ_ONCE(rq_of(m, cpu)->nr_queued))
-			return cpu;
-	}
+	if (cpu != v->id || !READ_ONCE(rq_of(m, cpu)->nr_queued))
+		return cpu;
 	/* The less loaded of two at random (power of two choices). */
-	a = v ? random_below(&v->rng, m->nr_vcpus) : 0;
-	b = v ? random_below(&v->rng, m->nr_vcpus) : m->nr_vcpus - 1;
+	a = random_below(&v->rng, m->nr_vcpus);
+	b = random_below(&v->rng, m->nr_vcpus);
 	if (READ_ONCE(rq_of(m, b)->nr_queued) < READ_ONCE(rq_of(m, a)->nr_queued))
 		a = b;
 	return cpu_allowed(allowed, a) ? a : select_cpu(m, allowed, a);
+}
+
+u32 sched_pick_cpu(struct machine *m, const u64 *allowed)
+{
+	struct vcpu *v = this_vcpu();
+	u32 cpu;
+
+	/* Set-up: nothing runs yet. */
+	if (!v)
+		return select_cpu(m, allowed, 0);
+	/* The generator is the vCPU's own: a task that was preempted and moved would share it. */
+	preempt_disable();
+	cpu = pick_cpu_from(m, this_vcpu(), allowed);
+	preempt_enable();
+	return cpu;
 }
 
 /* Moves @t, which is neither running nor queued, to @cpu. Under the lock of the run queue that it
