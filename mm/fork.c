@@ -94,7 +94,8 @@ struct mm_struct *dup_mm(struct task_struct *task)
 		mmput(mm);
 		return NULL;
 	}
-	mm->hiwater_rss = (u64)get_mm_rss(mm);
+	/* A truncation may have found the copy through its file already. */
+	WRITE_ONCE(mm->hiwater_rss, (u64)get_mm_rss(mm));
 	return mm;
 }
 

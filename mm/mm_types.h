@@ -92,7 +92,7 @@ struct mm_struct {
 	struct file *exe_file;
 
 	s64 nr_ptes;	 /* atomic */
-	u64 hiwater_rss; /* written under mmap_sem or by the last user */
+	u64 hiwater_rss; /* atomic: zaps of other tasks (truncation) raise it, too */
 
 	struct task_struct *owner; /* task_lock of the owner */
 	struct mem_cgroup *memcg;
