@@ -168,7 +168,7 @@ int region_read(struct user_task *u, struct region *r, u32 page)
 			  (unsigned long long)owner_bits(r, page));
 	if (r->exact)
 		check_exact(r, page, value);
-	u->accesses_checked++;
+	count_vm_event(VMSTAT_oracle_data_checks);
 	return 0;
 }
 

@@ -315,13 +315,3 @@ u64 world_op_count(const struct world *w, enum job_op op)
 		sum += __atomic_load_n(&w->percpu[i].ops[op], __ATOMIC_RELAXED);
 	return sum;
 }
-
-u64 world_user_accesses(const struct world *w)
-{
-	return vmstat_sum(w->m, VMSTAT_tlb_hit) + vmstat_sum(w->m, VMSTAT_tlb_miss);
-}
-
-u64 world_host_bytes(const struct world *w)
-{
-	return w->m->arena.used;
-}

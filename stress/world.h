@@ -65,9 +65,5 @@ struct machine *world_machine(struct world *w);
 
 /* Operations done so far, all slots: exact after a run. From any thread. */
 u64 world_op_count(const struct world *w, enum job_op op);
-u64 world_user_accesses(const struct world *w);
-
-/* How many bytes of host memory the machine has been given so far. */
-u64 world_host_bytes(const struct world *w);
 
 #endif

@@ -16,7 +16,6 @@
 /* Counters that each vCPU keeps for the world; summed up when asked. */
 struct world_percpu {
 	u64 ops[NR_JOB_OPS];
-	u64 accesses;
 } __line_aligned;
 
 /* A file of the job. */
@@ -81,7 +80,6 @@ struct user_task {
 	struct world *w;
 	bool child;   /* of a fork: works a little and exits; has no pause points */
 	u32 sequence; /* makes each value written a different one */
-	u64 accesses_checked;
 	struct region anon, file;	       /* its own mappings */
 	struct region extra[REGION_EXTRA_MAX]; /* mapped by "mmap", or named by its program */
 	u64 heap_pages;
