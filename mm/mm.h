@@ -18,13 +18,13 @@
 #define TASK_UNMAPPED_BASE ((TASK_SIZE / 3 + PAGE_SIZE - 1) & PAGE_MASK)
 #define STACK_TOP (TASK_SIZE - PAGE_SIZE)
 
-/* task->thread.addr_limit: a kernel thread may pass kernel addresses where user addresses are expected,
- * a program's system calls may not (v3.14 arch/x86 asm/uaccess.h). */
+/* task->thread.addr_limit: a kernel thread may pass kernel addresses where user addresses are
+ * expected, a program's system calls may not (v3.14 arch/x86 asm/uaccess.h). */
 #define KERNEL_DS (~0ULL)
 #define USER_DS TASK_SIZE
 
-/* task->personality bits (v3.14 include/uapi/linux/personality.h), and those that a program which gains
- * privileges must not inherit. */
+/* task->personality bits (v3.14 include/uapi/linux/personality.h), and those that a program which
+ * gains privileges must not inherit. */
 #define ADDR_NO_RANDOMIZE 0x0040000u
 #define MMAP_PAGE_ZERO 0x0100000u
 #define READ_IMPLIES_EXEC 0x0400000u

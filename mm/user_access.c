@@ -11,8 +11,7 @@
 #include "mm/vma.h"
 #include "smp/vmstat.h"
 
-INVARIANT(inv_addr_limit, "address-limit",
-	  "a program goes on with the address limit of user mode");
+INVARIANT(inv_addr_limit, "address-limit", "a program goes on with the address limit of user mode");
 EVENT_DESC(ev_bad_area, 352, 0, "bad area", "at %#llx, error code %#llx");
 
 /* Every so many returns to user mode a quiescent state is announced (threads): it costs a full

@@ -61,7 +61,8 @@ struct task_memcg_batch {
 
 /*
  * What a task has of the processor besides its stack: the user addresses that the kernel accepts on
- * its behalf, and the registers that a new program must not inherit (v3.14 x86 struct thread_struct).
+ * its behalf, and the registers that a new program must not inherit (v3.14 x86 struct
+ * thread_struct).
  */
 #define NR_DEBUG_REGISTERS 4 /* DR0 to DR3 hold breakpoints (Intel SDM vol. 3B, 17.2) */
 #define NR_TLS_ENTRIES 3     /* v3.14 arch/x86 GDT_ENTRY_TLS_ENTRIES */
@@ -86,9 +87,9 @@ struct task_struct {
 	u32 flags; /* PF_*; written by the task itself; atomic: others read PF_KTHREAD */
 	u32 usage; /* references to this structure; atomic */
 	char comm[TASK_COMM_LEN];
-	u32 personality;	    /* PER_* bits of the program; own */
+	u32 personality;	     /* PER_* bits of the program; own */
 	struct thread_struct thread; /* own */
-	const u64 *cpus_allowed; /* CPU_WORDS words; NULL: all; set before it first runs */
+	const u64 *cpus_allowed;     /* CPU_WORDS words; NULL: all; set before it first runs */
 	struct machine *machine;
 
 	spinlock_t alloc_lock;

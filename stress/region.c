@@ -152,7 +152,7 @@ static __shadow void check_exact(const struct region *r, u32 page, u64 value)
 		  (unsigned long long)s->last);
 }
 
-int region_read(struct user_task *u, struct region *r, u32 page)
+int region_read(struct region *r, u32 page)
 {
 	u64 value;
 	int err = user_read(address_of(r, page), &value);

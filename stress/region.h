@@ -75,7 +75,7 @@ int region_copy(struct machine *m, struct region *to, const struct region *from,
 
 /* Reads or writes one page's word as the running user task. 0, or a negative errno: -EFAULT and
  * -EIO are only returned for unstable regions, else they are a violation. */
-int region_read(struct user_task *u, struct region *r, u32 page);
+int region_read(struct region *r, u32 page);
 int region_write(struct user_task *u, struct region *r, u32 page);
 
 /* Around an operation that makes the contents of [page, page + nr) zero. @writes has room for nr

@@ -46,10 +46,10 @@ static u64 span_bytes(const struct span *sp)
 
 /* ---- what each operation does ---- */
 
-static void op_read(struct user_task *u, const struct span *sp)
+static void op_read(const struct span *sp)
 {
 	for (u32 i = 0; i < sp->nr; i++) {
-		if (region_read(u, sp->r, sp->page + i))
+		if (region_read(sp->r, sp->page + i))
 			return;
 	}
 }
@@ -117,7 +117,7 @@ static void op_remap(struct user_task *u, const struct span *sp)
 		sp->r->unstable = false;
 }
 
-static void op_mprotect(struct user_task *u, const struct span *sp, u32 vm_flags)
+static void op_mprotect(const struct span *sp, u32 vm_flags)
 {
 	bool was_unstable = sp->r->unstable;
 	u64 value;
@@ -128,7 +128,7 @@ static void op_mprotect(struct user_task *u, const struct span *sp, u32 vm_flags
 		goto out;
 	/* What is forbidden now must fault; what is allowed must not have changed. */
 	if (vm_flags & VM_READ)
-		region_read(u, sp->r, sp->page);
+		region_read(sp->r, sp->page);
 	else
 		(void)user_read(span_address(sp), &value);
 out:
@@ -171,8 +171,8 @@ static void child_main(void *arg)
 
 		complete(&parent->child_ready);
 		for (u32 page = 0; page < u.anon.pages; page += step) {
-			if (region_read(&u, &u.anon, page) || region_write(&u, &u.anon, page) ||
-			    region_read(&u, &u.anon, page) || return_to_user())
+			if (region_read(&u.anon, page) || region_write(&u, &u.anon, page) ||
+			    region_read(&u.anon, page) || return_to_user())
 				break;
 		}
 	} else {
@@ -494,7 +494,7 @@ static bool do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n)
 
 	switch (op) {
 	case JOB_OP_READ:
-		op_read(u, sp);
+		op_read(sp);
 		break;
 	case JOB_OP_WRITE:
 		op_write(u, sp);
@@ -587,7 +587,7 @@ bool user_op_random(struct user_task *u, enum job_op op)
 		return true;
 	case JOB_OP_MPROTECT:
 		if (sp.r)
-			op_mprotect(u, &sp, choose_below(u, 2) ? VM_READ : 0);
+			op_mprotect(&sp, choose_below(u, 2) ? VM_READ : 0);
 		return true;
 	case JOB_OP_MSYNC:
 		sp = (struct span){.nr = g->file_used ? (u32)g->file_used->inode->max_pages : 0};
@@ -728,7 +728,7 @@ bool user_op_program(struct user_task *u, const struct program_op *op)
 		return true;
 	case JOB_OP_MPROTECT:
 		span_args(u, op, 2, &sp, true);
-		op_mprotect(u, &sp, protection(number(u, &op->args[1])));
+		op_mprotect(&sp, protection(number(u, &op->args[1])));
 		return true;
 	case JOB_OP_MSYNC:
 		sp.nr = u->slot->group->file_used ? (u32)u->slot->group->file_used->inode->max_pages

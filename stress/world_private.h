@@ -78,9 +78,9 @@ struct world {
 struct user_task {
 	struct slot *slot;
 	struct world *w;
-	bool child;   /* of a fork: works a little and exits; has no pause points */
-	u32 sequence; /* makes each value written a different one */
-	struct region anon, file;	       /* its own mappings */
+	bool child;		  /* of a fork: works a little and exits; has no pause points */
+	u32 sequence;		  /* makes each value written a different one */
+	struct region anon, file; /* its own mappings */
 	struct region extra[REGION_EXTRA_MAX]; /* mapped by "mmap", or named by its program */
 	u64 heap_pages;
 	bool successor;		       /* somebody else has the slot now */

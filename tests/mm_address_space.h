@@ -119,6 +119,7 @@ static inline void space_task_main(void *arg)
 	use_mm(s->mm);
 	/* As exec: a user has mm_users, not a reference of its own on the structure. */
 	current->flags &= ~PF_KTHREAD;
+	current->thread.addr_limit = USER_DS;
 	mmdrop(s->mm);
 	s->test->body(s);
 	exit_mm(current);
