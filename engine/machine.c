@@ -50,10 +50,30 @@ static int vcpus_create(struct machine *m)
 	return 0;
 }
 
+/* What the configuration asks for; by default as much as the host gives, which is less than all
+ * under valgrind, ulimit -v or vm.overcommit_memory=2. */
+static int reserve_arena(struct machine *m)
+{
+	u64 bytes = m->config.arena_bytes;
+	int err;
+
+	if (bytes)
+		return arena_create(&m->arena, bytes);
+	for (bytes = MACHINE_ARENA_BYTES; bytes >= MACHINE_ARENA_BYTES_MIN; bytes /= 2) {
+		err = arena_create(&m->arena, bytes);
+		if (!err)
+			break;
+	}
+	return err;
+}
+
 struct machine *machine_create(const struct machine_config *config, const struct machine_ops *ops)
 {
-	struct machine *m = aligned_alloc(CACHE_LINE, round_up_to(sizeof(*m), CACHE_LINE));
+	struct machine *m;
 
+	if (!config->nr_vcpus || config->nr_vcpus > MAX_VCPUS)
+		return NULL;
+	m = aligned_alloc(CACHE_LINE, round_up_to(sizeof(*m), CACHE_LINE));
 	if (!m)
 		return NULL;
 	memset(m, 0, sizeof(*m));
@@ -61,10 +81,7 @@ struct machine *machine_create(const struct machine_config *config, const struct
 	m->ops = *ops;
 	m->stacks = fiber_stack_pool_create(config->stack_size ? config->stack_size
 							       : MACHINE_STACK_SIZE);
-	if (!m->stacks ||
-	    arena_create(&m->arena,
-			 config->arena_bytes ? config->arena_bytes : MACHINE_ARENA_BYTES) ||
-	    machine_init(m) || vcpus_create(m)) {
+	if (!m->stacks || reserve_arena(m) || machine_init(m) || vcpus_create(m)) {
 		machine_destroy(m);
 		return NULL;
 	}
@@ -119,6 +136,12 @@ int machine_reset(struct machine *m, const struct machine_config *config)
 enum machine_end machine_run(struct machine *m, enum executor executor, struct strategy *strategy)
 {
 	__atomic_store_n(&m->executor, executor, __ATOMIC_RELAXED);
+	if (executor == EXECUTOR_EXPLORE && m->nr_vcpus > MAX_VCPUS_EXPLORE) {
+		violation_from_outside(m, &inv_kernel_bug, 0,
+				       "%u vCPUs to explore, expected at most %u", m->nr_vcpus,
+				       MAX_VCPUS_EXPLORE);
+		return MACHINE_STOPPED;
+	}
 	if (executor == EXECUTOR_EXPLORE)
 		return explore_run(m, strategy);
 	return threads_run(m);

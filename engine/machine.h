@@ -71,7 +71,7 @@ struct machine_ops {
 struct machine_config {
 	u32 nr_vcpus;
 	u32 stack_size;	 /* bytes a task's stack; 0 for MACHINE_STACK_SIZE */
-	u64 arena_bytes; /* reservation; 0 for what MACHINE_ARENA_BYTES says */
+	u64 arena_bytes; /* reservation; 0: MACHINE_ARENA_BYTES, or less if the host refuses */
 	u64 seed;
 	u64 knobs[KNOB_WORDS];
 	u64 max_steps;	   /* explore: decision points before "no progress"; 0: no limit */
@@ -88,6 +88,7 @@ struct machine_config {
 #define MACHINE_STACK_SIZE (256u << 10)
 #endif
 #define MACHINE_ARENA_BYTES (64ULL << 30)
+#define MACHINE_ARENA_BYTES_MIN (1ULL << 30) /* 256 vCPUs and a million pages */
 
 /* Facts about an explored run, for replays and statistics. */
 struct explore_stats {
@@ -131,6 +132,7 @@ struct machine {
 	u32 vcpus_left;		       /* threads: vCPUs that still run */
 };
 
+/* NULL without memory, or for a number of vCPUs that is not from 1 to MAX_VCPUS. */
 struct machine *machine_create(const struct machine_config *config, const struct machine_ops *ops);
 void machine_destroy(struct machine *m);
 
@@ -141,7 +143,8 @@ void machine_destroy(struct machine *m);
  */
 int machine_reset(struct machine *m, const struct machine_config *config);
 
-/* Runs the machine to its end. @strategy is for EXECUTOR_EXPLORE only. */
+/* Runs the machine to its end. @strategy is for EXECUTOR_EXPLORE only, which takes at most
+ * MAX_VCPUS_EXPLORE vCPUs. */
 enum machine_end machine_run(struct machine *m, enum executor executor, struct strategy *strategy);
 
 /* Asks a running machine to stop; from any thread, also from outside. The first reason stays. The

@@ -3,6 +3,7 @@
  * The arena and the object caches in it.
  */
 #include <string.h>
+#include <sys/resource.h>
 
 #include "tests/engine_machine.h"
 
@@ -196,6 +197,35 @@ Test(engine_arena, free_objects_are_poisoned)
 	bare_reset(&b, &idle, 2);
 	cr_assert_not(__asan_address_is_poisoned(object));
 	bare_destroy(&b);
+}
+#endif
+
+/* A host that gives less address space than is asked for by default; sanitizers need more than any
+ * limit here leaves. */
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+static struct machine *create_with_address_space(u64 bytes)
+{
+	struct machine_config config = {.nr_vcpus = 2};
+	struct machine_ops ops = {.vcpu_main = nothing};
+	struct rlimit limit = {bytes, bytes};
+
+	cr_assert_eq(setrlimit(RLIMIT_AS, &limit), 0);
+	return machine_create(&config, &ops);
+}
+
+Test(engine_arena, machine_takes_what_the_host_gives)
+{
+	struct machine *m = create_with_address_space(4 * MACHINE_ARENA_BYTES_MIN);
+
+	cr_assert_not_null(m);
+	cr_assert_geq(m->arena.reserved, MACHINE_ARENA_BYTES_MIN);
+	cr_assert_lt(m->arena.reserved, 4 * MACHINE_ARENA_BYTES_MIN);
+	machine_destroy(m);
+}
+
+Test(engine_arena, machine_says_no_when_the_host_gives_too_little)
+{
+	cr_assert_null(create_with_address_space(MACHINE_ARENA_BYTES_MIN / 2));
 }
 #endif
 

@@ -607,6 +607,30 @@ Test(engine_explore, sleeping_for_ever_is_a_deadlock)
 	bare_destroy(&b);
 }
 
+/* --- Sizes that cannot be ----------------------------------------------------------------------
+ */
+
+Test(engine_explore, impossible_numbers_of_vcpus_are_refused)
+{
+	static const struct bare_program most = {.cpus = MAX_VCPUS_EXPLORE,
+						 .vcpu_main = sleep_unwoken};
+	static const struct bare_program too_many = {.cpus = MAX_VCPUS_EXPLORE + 1,
+						     .vcpu_main = sleep_unwoken};
+	struct machine_config none = {0}, more = {.nr_vcpus = MAX_VCPUS + 1};
+	struct machine_ops ops = {0};
+	struct bare_machine b;
+
+	cr_assert_null(machine_create(&none, &ops));
+	cr_assert_null(machine_create(&more, &ops));
+	bare_create(&b, &most, 1);
+	cr_assert_eq(bare_explore(&b), MACHINE_DEADLOCK);
+	bare_destroy(&b);
+	bare_create(&b, &too_many, 1);
+	cr_assert_eq(bare_explore(&b), MACHINE_STOPPED);
+	cr_assert_str_eq(b.m->violations.first.message, "65 vCPUs to explore, expected at most 64");
+	bare_destroy(&b);
+}
+
 /* --- Livelock ------------------------------------------------------------------------------------
  */
 

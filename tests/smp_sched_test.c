@@ -379,27 +379,47 @@ Test(smp_sched, affinity_is_kept)
 	run_scenario(&s, REPEAT(300), REPEAT(20));
 }
 
-Test(smp_sched, pick_cpu_keeps_to_what_is_allowed)
+static void expect_allowed(struct machine *m)
 {
-	static const struct scenario s = {.cpus = 70, .setup = many_tasks};
-	struct machine_config config = {.nr_vcpus = s.cpus};
-	struct machine_ops ops = {0};
-	struct sched_ops none = {0};
 	u64 allowed[CPU_WORDS] = {0};
-	struct machine *m;
 
-	smp_machine_ops(&ops);
-	m = machine_create(&config, &ops);
-	cr_assert_not_null(m);
-	cr_assert_eq(smp_setup(m, &none), 0);
-	cr_assert_lt(sched_pick_cpu(m, NULL), s.cpus);
-	for (u32 cpu = 0; cpu < s.cpus; cpu++) {
+	EXPECT(sched_pick_cpu(m, NULL) < m->nr_vcpus);
+	for (u32 cpu = 0; cpu < m->nr_vcpus; cpu++) {
 		allowed[cpu / 64] = 1ULL << (cpu & 63);
-		cr_assert_eq(sched_pick_cpu(m, allowed), cpu);
+		EXPECT_EQ(sched_pick_cpu(m, allowed), cpu);
 		allowed[cpu / 64] = 0;
 	}
-	smp_teardown(m);
-	machine_destroy(m);
+	/* A choice: one of them. */
+	allowed[0] = 0x6;
+	EXPECT(sched_pick_cpu(m, allowed) - 1 < 2);
+}
+
+static void pick_often(void *arg)
+{
+	(void)arg;
+	expect_allowed(this_vcpu()->machine);
+	yield();
+	expect_allowed(this_vcpu()->machine);
+}
+
+static void pick_setup(struct test_machine *t)
+{
+	u64 last[CPU_WORDS] = {0};
+
+	/* From set-up, too. */
+	last[(t->m->nr_vcpus - 1) / 64] = 1ULL << ((t->m->nr_vcpus - 1) & 63);
+	cr_assert_eq(sched_pick_cpu(t->m, last), t->m->nr_vcpus - 1);
+	for (u32 i = 0; i < 4; i++)
+		(void)test_task(t->m, i % t->m->nr_vcpus, pick_often, NULL);
+}
+
+Test(smp_sched, pick_cpu_keeps_to_what_is_allowed)
+{
+	static const struct scenario s = {.cpus = 3, .setup = pick_setup};
+	static const struct scenario large = {.cpus = 70, .setup = pick_setup};
+
+	run_scenario(&s, REPEAT(100), REPEAT(10));
+	thread_scenario(&large, 3);
 }
 
 /* All tasks start on CPU 0, each as long as the others: the idle ones come and take some. */
