@@ -390,7 +390,10 @@ static void clear_all(void *arg)
 		for (u32 i = 0; i < RACE_PAGES; i++) {
 			pteval_t *pte = test_pte(t, t->mm[0], PAGE(i));
 
-			if (race->rounds > 1)
+			/* Gone since the last round. In the first one the entry is there, and the
+			 * others have set its bits: to write it anew would take them away
+			 * unflushed. */
+			if (round)
 				WRITE_ONCE(*pte, pfn_pte(race->pfns[i], FRESH));
 			/* Somewhere in another CPU's first access to it. */
 			for (u32 wait = round % RACE_WAIT; wait; wait--)
