@@ -48,6 +48,13 @@ void exit_mm(struct task_struct *task)
 	mmput(mm);
 }
 
+/* From here on the pid names nobody, though the task may have to be switched away from yet, and
+ * readers may hold references. tasklist_lock held. */
+static void unhash_process(struct task_struct *task)
+{
+	task->reaped = true;
+}
+
 /* The children become nobody's; those that have exited already are reaped. tasklist_lock held. */
 static void forget_children(struct task_struct *task)
 {
@@ -56,6 +63,8 @@ static void forget_children(struct task_struct *task)
 	cds_list_for_each_entry_safe(child, next, &task->children, sibling) {
 		cds_list_del(&child->sibling);
 		child->parent = NULL;
+		if (atomic_read(&child->exit_state))
+			unhash_process(child);
 		put_task_struct(child);
 	}
 }
@@ -67,6 +76,8 @@ static void exit_notify(struct task_struct *task)
 	spin_lock(tasklist);
 	forget_children(task);
 	atomic_set(&task->exit_state, 1);
+	if (!task->parent)
+		unhash_process(task);
 	/* A parent that sleeps in sys_wait() has set its state before it looked at us. It cannot go
 	 * away: it would first take its name out of task->parent. */
 	if (task->parent && READ_ONCE(task->parent->state) == TASK_INTERRUPTIBLE)
@@ -110,6 +121,7 @@ static struct task_struct *take_exited_child(struct task_struct *t, bool *any)
 			found = child;
 			cds_list_del(&child->sibling);
 			child->parent = NULL;
+			unhash_process(child);
 			break;
 		}
 	}

@@ -19,7 +19,7 @@ static struct task_struct *find_get_task(struct machine *m, u32 pid)
 
 	spin_lock(&m->smp->tasklist_lock);
 	cds_list_for_each_entry(t, &m->smp->all_tasks, all_node) {
-		if (t->pid == pid) {
+		if (t->pid == pid && !t->reaped) {
 			found = t;
 			get_task_struct(t);
 			break;

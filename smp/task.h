@@ -7,7 +7,7 @@
  *   rq lock of ->cpu	state (with wake-ups), on_rq, cpu, run_node, preempt_count while not running
  *   alloc_lock		mm (writers: the task itself; readers from other tasks), comm,
  *			vfork_done
- *   tasklist lock	parent, children, sibling, all_node
+ *   tasklist lock	parent, children, sibling, all_node, reaped
  *   the task itself	everything else
  */
 #ifndef SMP_TASK_H
@@ -103,6 +103,7 @@ struct task_struct {
 	struct task_struct *parent;
 	struct cds_list_head children, sibling;
 	struct cds_list_head all_node;
+	bool reaped; /* waited for, or nobody to do so: its pid names nobody any more */
 	struct completion *vfork_done;
 	struct completion *exited; /* completed last thing, for whoever waits */
 	u32 exit_code;
