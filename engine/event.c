@@ -40,6 +40,8 @@ void event_record(const struct event_desc *desc, u64 a, u64 b)
 	e->desc = desc;
 	e->a = a;
 	e->b = b;
+	if (unlikely(v->explorer && v->explorer->watch & WATCH_OBSERVER))
+		explore_observe_event(v, e);
 }
 
 void event_ring_reset(struct event_ring *ring)

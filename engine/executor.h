@@ -133,4 +133,27 @@ u32 machine_choose(u32 kind, u32 n);
 /* Mixes @value into the history hash of an explored run; nothing under threads. */
 void explore_note(u64 value);
 
+/* The history hash so far; 0 under threads. For observers. */
+u64 explore_history(void);
+
+/*
+ * Quiet stretches of an explored run: set-up before the start line and the looking back after the
+ * end. Nobody interferes there: each vCPU goes on until it has to wait, interrupts are taken where
+ * they can be, and nothing of it is counted or recorded. machine_config.quiet_start says that a run
+ * begins so. Nothing under threads.
+ */
+void explore_quiet(bool quiet);
+
+/*
+ * The current step reads, or changes, at @addr (in the arena; it need not be what lies there)
+ * something that steps of other vCPUs depend on and that is not the address of its access: what
+ * makes two steps dependent that otherwise look independent. Nothing under threads.
+ */
+void explore_touched(const volatile void *addr, bool write);
+static __always_inline_fn void explore_touch(const volatile void *addr, bool write)
+{
+	if (unlikely(exploring()))
+		explore_touched(addr, write);
+}
+
 #endif

@@ -45,6 +45,13 @@ void explore_note(u64 value)
 		history_mix(v->explorer, value);
 }
 
+u64 explore_history(void)
+{
+	const struct vcpu *v = this_vcpu();
+
+	return v && v->explorer ? v->explorer->stats.history : 0;
+}
+
 static inline void make_runnable(struct explorer *x, struct vcpu *v)
 {
 	v->run_state = VCPU_RUNNING;
@@ -66,6 +73,36 @@ static inline void run_vcpu(struct explorer *x, struct vcpu *v, u32 next)
 		fiber_switch_vcpu_final(v->fiber, to->fiber);
 	else
 		fiber_switch_vcpu(v->fiber, to->fiber);
+}
+
+/* Asks the strategy which of several runnable vCPUs goes on. */
+static inline u32 ask_pick(struct explorer *x)
+{
+	u32 next;
+
+	if (!(x->d.runnable & (x->d.runnable - 1)))
+		return (u32)__builtin_ctzll(x->d.runnable);
+	if (unlikely(x->quiet))
+		return decision_default(&x->d);
+	next = x->strategy->ops->pick(x->strategy, &x->d);
+	if (next != decision_default(&x->d))
+		recording_add(x->recorded, RECORDED_PICK, next);
+	x->recorded->calls++;
+	return next;
+}
+
+u32 explore_choose(struct vcpu *v, enum choice kind, u32 n)
+{
+	struct explorer *x = v->explorer;
+	u32 value;
+
+	if (unlikely(x->quiet))
+		return 0;
+	value = x->strategy->ops->choose(x->strategy, kind, v->id, n);
+	if (value)
+		recording_add(x->recorded, kind, value);
+	x->recorded->calls++;
+	return value;
 }
 
 static __cold_path void explore_end(struct explorer *x, struct vcpu *v, enum machine_end end)
@@ -127,7 +164,7 @@ static void give_up_cpu(struct explorer *x, struct vcpu *v)
 		preempt_spinners(x);
 	if (unlikely(!x->d.runnable))
 		nothing_runnable(x, v);
-	next = x->strategy->ops->pick(x->strategy, &x->d);
+	next = ask_pick(x);
 	if (next != v->id)
 		run_vcpu(x, v, next);
 }
@@ -160,23 +197,74 @@ static __cold_path void no_progress(struct explorer *x, struct vcpu *v, const st
 
 static __noinline void interrupts_and_preemption(struct explorer *x, struct vcpu *v)
 {
-	if (deliverable(v) && x->strategy->ops->choose(x->strategy, CHOICE_INTERRUPT, v->id, 2))
+	if (deliverable(v) && (x->quiet || explore_choose(v, CHOICE_INTERRUPT, 2)))
 		vcpu_run_interrupts(v);
 	/* A handler may have ended in a switch of tasks: v is still the vCPU we run on. */
 	if (v->preempt_count || v->irqs_off || v->in_interrupt)
 		return;
-	if (!v->need_resched && v->nr_waiting &&
-	    x->strategy->ops->choose(x->strategy, CHOICE_TICK, v->id, 2))
+	if (!v->need_resched && v->nr_waiting && explore_choose(v, CHOICE_TICK, 2))
 		v->need_resched = 1;
 	if (v->need_resched)
 		v->machine->ops.preempt(v);
+}
+
+static __noinline void watched_step(struct explorer *x, struct vcpu *v,
+				    const struct pending_access *access)
+{
+	const struct explore_observer *o = x->machine->observer;
+
+	if (x->watch & WATCH_STRATEGY)
+		x->strategy->ops->step(x->strategy, v->id, access, x->stats.history);
+	if (x->watch & WATCH_OBSERVER)
+		o->step(o->arg, x->d.step, v, access);
+}
+
+void explore_observe_event(struct vcpu *v, const struct event *e)
+{
+	const struct explore_observer *o = v->machine->observer;
+
+	if (!v->explorer->quiet)
+		o->event(o->arg, v->explorer->d.step, v, e);
+}
+
+void explore_touched(const volatile void *addr, bool write)
+{
+	struct vcpu *v = this_vcpu();
+	struct explorer *x = v->explorer;
+
+	if (!x->quiet && x->strategy->ops->touch)
+		x->strategy->ops->touch(x->strategy, v->id, arena_offset(&x->machine->arena, addr),
+					write);
+}
+
+void explore_quiet(bool quiet)
+{
+	struct vcpu *v = this_vcpu();
+
+	if (v->explorer)
+		v->explorer->quiet = quiet;
+}
+
+/* A decision point where nothing is to be decided. */
+static __noinline void quiet_point(struct explorer *x, struct vcpu *v, const volatile void *addr,
+				   const struct site *site)
+{
+	v->site = site;
+	if (unlikely(++x->quiet_steps >= x->max_steps))
+		no_progress(x, v, site);
+	if (unlikely(machine_stopping(x->machine)))
+		explore_leave(v);
+	if (unlikely(v->pending) || unlikely(!v->preempt_count && v->need_resched))
+		interrupts_and_preemption(x, v);
+	if (x->spinning && site->kind != ACCESS_LOAD)
+		explore_stored(x, addr);
 }
 
 void explore_point(const volatile void *addr, const struct site *site)
 {
 	struct vcpu *v = this_vcpu();
 	struct explorer *x = v->explorer;
-	u64 own = 1ULL << v->id;
+	struct pending_access access;
 
 	if (unlikely(v->oracle_depth)) {
 		/* No decision here, but whoever spins on a lock that the oracle takes is told. */
@@ -184,15 +272,20 @@ void explore_point(const volatile void *addr, const struct site *site)
 			explore_stored(x, addr);
 		return;
 	}
+	if (unlikely(x->quiet)) {
+		quiet_point(x, v, addr, site);
+		return;
+	}
+	access.site = site;
+	access.address = arena_offset(&x->machine->arena, addr);
 	v->site = site;
-	x->d.site = site;
-	x->d.address = arena_offset(&x->machine->arena, addr);
+	x->pending[v->id] = access;
 	if (unlikely(++x->d.step >= x->max_steps))
 		no_progress(x, v, site);
 	if (unlikely(machine_stopping(x->machine)))
 		explore_leave(v);
-	if (x->d.runnable != own) {
-		u32 next = x->strategy->ops->pick(x->strategy, &x->d);
+	if (x->d.runnable & (x->d.runnable - 1)) {
+		u32 next = ask_pick(x);
 
 		if (next != v->id) {
 			x->stats.preemptions++;
@@ -206,8 +299,9 @@ void explore_point(const volatile void *addr, const struct site *site)
 		v = this_vcpu();
 		v->site = site;
 	}
-	history_mix(x, (u64)v->id << 56 ^ (u64)site->line << 32 ^
-			       arena_offset(&x->machine->arena, addr));
+	history_mix(x, (u64)v->id << 56 ^ (u64)site->line << 32 ^ access.address);
+	if (unlikely(x->watch))
+		watched_step(x, v, &access);
 	if (x->spinning && site->kind != ACCESS_LOAD)
 		explore_stored(x, addr);
 }
@@ -225,7 +319,8 @@ void explore_relax_on(struct vcpu *v, const volatile void *addr)
 		v->machine->ops.preempt(v);
 		return;
 	}
-	x->d.site = v->site;
+	if (x->strategy->ops->yielded && !x->quiet)
+		x->strategy->ops->yielded(x->strategy, v->id);
 	v->run_state = VCPU_SPINNING;
 	v->spin_addr = addr;
 	x->spinning |= 1ULL << v->id;
@@ -241,7 +336,7 @@ void explore_halt(struct vcpu *v)
 	struct explorer *x = v->explorer;
 
 	while (!v->pending) {
-		x->d.site = NULL;
+		x->pending[v->id] = (struct pending_access){NULL, 0};
 		if (v->machine->ops.vcpu_sleep)
 			v->machine->ops.vcpu_sleep(v);
 		if (v->pending)
@@ -283,7 +378,6 @@ static void explore_vcpu_main(void *arg)
 	v->run_state = VCPU_DONE;
 	x->nr_done++;
 	x->d.runnable &= ~(1ULL << v->id);
-	x->d.site = NULL;
 	give_up_cpu(x, v);
 	__builtin_unreachable();
 }
@@ -298,6 +392,13 @@ enum machine_end explore_run(struct machine *m, struct strategy *strategy)
 	};
 	u32 first;
 
+	m->recorded.nr = 0;
+	m->recorded.calls = 0;
+	m->recorded.lost = false;
+	x.recorded = &m->recorded;
+	x.d.pending = x.pending;
+	x.watch = (strategy->ops->step ? WATCH_STRATEGY : 0) | (m->observer ? WATCH_OBSERVER : 0);
+	x.quiet = m->config.quiet_start;
 	x.stats.history = m->config.seed;
 	for (u32 i = 0; i < m->nr_vcpus; i++) {
 		struct vcpu *v = &m->vcpus[i];
@@ -313,7 +414,7 @@ enum machine_end explore_run(struct machine *m, struct strategy *strategy)
 	fiber_init_host(&x.host);
 	__tsan_release(&x.strategy);
 	strategy->ops->begin(strategy, m->config.seed, m->nr_vcpus);
-	first = strategy->ops->pick(strategy, &x.d);
+	first = ask_pick(&x);
 	x.d.last = first;
 	vcpu_set_current(&m->vcpus[first]);
 	fiber_switch_vcpu(&x.host, &m->vcpus[first].main_fiber);
@@ -324,6 +425,8 @@ enum machine_end explore_run(struct machine *m, struct strategy *strategy)
 	fiber_forget_host(&x.host);
 	x.stats.steps = x.d.step;
 	m->explored = x.stats;
+	if (strategy->ops->end)
+		strategy->ops->end(strategy, &x.stats);
 	for (u32 i = 0; i < m->nr_vcpus; i++)
 		m->vcpus[i].explorer = NULL;
 	if (machine_stopping(m))

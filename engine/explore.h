@@ -12,18 +12,28 @@
 #define ENGINE_EXPLORE_H
 
 #include "engine/executor.h"
+#include "engine/recording.h"
 #include "engine/strategy.h"
+
+/* What wants to see every step (explorer.watch). */
+#define WATCH_STRATEGY 1u /* strategy_ops.step */
+#define WATCH_OBSERVER 2u /* machine.observer */
 
 struct explorer {
 	struct decision d; /* d.runnable is kept up to date all the time */
 	struct machine *machine;
 	struct strategy *strategy;
+	struct recording *recorded;
+	u32 watch;
+	bool quiet; /* nobody interferes: every choice is the default, nothing counts */
 	u64 max_steps;
+	u64 quiet_steps;
 	u64 spinning; /* vCPUs in VCPU_SPINNING */
 	u32 nr_done;
 	enum machine_end end;
 	struct explore_stats stats;
 	struct fiber host;
+	struct pending_access pending[MAX_VCPUS_EXPLORE];
 };
 
 enum machine_end explore_run(struct machine *m, struct strategy *strategy);
@@ -33,10 +43,14 @@ enum machine_end threads_run(struct machine *m);
 void explore_relax_on(struct vcpu *v, const volatile void *addr);
 void explore_halt(struct vcpu *v);
 void explore_raised(struct vcpu *target);
+u32 explore_choose(struct vcpu *v, enum choice kind, u32 n);
 __attribute__((noreturn)) void explore_leave(struct vcpu *v);
 
 /* After a store, an RMW or an unlock: whoever spins on @addr may look again. */
 void explore_stored(struct explorer *x, const volatile void *addr);
+
+/* Tells machine.observer. */
+void explore_observe_event(struct vcpu *v, const struct event *e);
 
 /* Runs what is pending, without asking. */
 void vcpu_run_interrupts(struct vcpu *v);

@@ -96,6 +96,7 @@ void machine_destroy(struct machine *m)
 		fiber_release(&m->vcpus[i].main_fiber, m->stacks);
 	fiber_stack_pool_destroy(m->stacks);
 	arena_destroy(&m->arena);
+	recording_destroy(&m->recorded);
 	free(m);
 }
 
@@ -105,6 +106,8 @@ int machine_reset(struct machine *m, const struct machine_config *config)
 	struct arena arena = m->arena;
 	struct fiber_stack_pool *stacks = m->stacks;
 	const struct placement *placement = m->placement;
+	struct recording recorded = m->recorded;
+	const struct explore_observer *observer = m->observer;
 	struct vcpu *vcpus = m->vcpus;
 	u32 nr = m->nr_vcpus;
 	int err;
@@ -120,6 +123,8 @@ int machine_reset(struct machine *m, const struct machine_config *config)
 	m->ops = ops;
 	m->config = *config;
 	m->placement = placement;
+	m->recorded = recorded;
+	m->observer = observer;
 	err = machine_init(m);
 	if (err)
 		return err;

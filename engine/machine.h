@@ -15,6 +15,7 @@
 
 #include "engine/arena.h"
 #include "engine/fiber.h"
+#include "engine/recording.h"
 #include "engine/types.h"
 #include "engine/vcpu.h"
 #include "engine/violation.h"
@@ -75,6 +76,7 @@ struct machine_config {
 	u64 seed;
 	u64 knobs[KNOB_WORDS];
 	u64 max_steps;	   /* explore: decision points before "no progress"; 0: no limit */
+	bool quiet_start;  /* explore: begins as explore_quiet(true) (engine/executor.h) */
 	u32 stall_seconds; /* threads: a vCPU without progress for so long is a soft lockup; 0 off
 			    */
 	void *user;	   /* for the ops */
@@ -96,6 +98,18 @@ struct explore_stats {
 	u64 switches;	 /* times another vCPU went on */
 	u64 preemptions; /* of them, though the one before could have gone on */
 	u64 history;	 /* hash over all decisions and events, in order */
+};
+
+/*
+ * Somebody who looks on at an explored run, step by step; not told of quiet stretches. Must not
+ * change anything. Called on the vCPU's fiber, before the access is made.
+ */
+struct explore_observer {
+	void *arg;
+	void (*step)(void *arg, u64 step, const struct vcpu *v,
+		     const struct pending_access *access);
+	/* Each event that is recorded, after it was put into the vCPU's ring. */
+	void (*event)(void *arg, u64 step, const struct vcpu *v, const struct event *event);
 };
 
 /* Why the machine stopped. */
@@ -127,9 +141,11 @@ struct machine {
 	const struct placement *placement; /* where vCPUs sit; owned by the caller; may be NULL */
 
 	struct violations violations;
-	struct explore_stats explored; /* of the last explored run */
-	__line_aligned u32 stopping;   /* one of enum machine_end, + 1; set once, by cmpxchg */
-	u32 vcpus_left;		       /* threads: vCPUs that still run */
+	struct explore_stats explored;		 /* of the last explored run */
+	struct recording recorded;		 /* its choices */
+	const struct explore_observer *observer; /* owned by the caller; may be NULL */
+	__line_aligned u32 stopping; /* one of enum machine_end, + 1; set once, by cmpxchg */
+	u32 vcpus_left;		     /* threads: vCPUs that still run */
 };
 
 /* NULL without memory, or for a number of vCPUs that is not from 1 to MAX_VCPUS. */

@@ -27,12 +27,8 @@ static void random_begin(struct strategy *s, u64 seed, u32 nr_vcpus)
 static u32 random_pick(struct strategy *s, const struct decision *d)
 {
 	struct strategy_random *r = (struct strategy_random *)s;
-	u64 set = d->runnable;
-	u32 skip = random_below(&r->rng, (u64)__builtin_popcountll(set));
 
-	while (skip--)
-		set &= set - 1;
-	return (u32)__builtin_ctzll(set);
+	return runnable_nth(d->runnable, random_below(&r->rng, runnable_count(d->runnable)));
 }
 
 /* One in this many: events that a real machine sees much more rarely than memory accesses. */

@@ -170,10 +170,9 @@ void vcpu_progress(void)
 u32 machine_choose(u32 kind, u32 n)
 {
 	struct vcpu *v = this_vcpu();
-	struct explorer *x = v->explorer;
 
-	if (x)
-		return x->strategy->ops->choose(x->strategy, kind, v->id, n);
+	if (v->explorer)
+		return explore_choose(v, kind, n);
 	if (kind == CHOICE_WAKE || kind == CHOICE_DATA)
 		return random_below(&v->rng, n);
 	return 0;

@@ -70,6 +70,7 @@ void world_audit_end(struct world *w)
 	/* Whoever has left its slot is still on its way out. */
 	while (READ_ONCE(w->m->smp->nr_tasks) > 1)
 		cpu_relax_on(&w->m->smp->nr_tasks, &spin);
+	explore_quiet(true);
 	while (!all_still(w)) {
 		rcu_barrier();
 		yield();

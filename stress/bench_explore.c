@@ -10,6 +10,7 @@
 #include "mm/page_alloc.h"
 #include "mm/syscalls.h"
 #include "smp/sched.h"
+#include "smp/wait.h"
 #include "tlbshoot/tlb.h"
 
 /* The program of issue-sized exploration: one zapper, three accessors, 8 pages, 4 vCPUs. */
@@ -31,15 +32,36 @@ struct explore {
 	struct inode *image;
 	u64 base;
 	u64 seed;
+	u32 to_start, to_finish; /* tasks; atomic */
+	struct wait_queue_head start_line;
 };
+
+/* The schedule lasts from here until all have passed finish(): set-up and exits are quiet. */
+static void start(struct explore *x)
+{
+	if (atomic_dec_return(&x->to_start)) {
+		wait_event(&x->start_line, !READ_ONCE(x->to_start));
+		return;
+	}
+	wake_up_all(&x->start_line);
+	explore_quiet(false);
+}
+
+static void finish(struct explore *x)
+{
+	if (!atomic_dec_return(&x->to_finish))
+		explore_quiet(true);
+	sys_exit(0);
+}
 
 static void accessor(void *arg)
 {
 	struct explore *x = arg;
 
+	start(x);
 	for (u32 i = 0; i < EXPLORE_REGION; i++)
 		(void)user_write(x->base + ((u64)i << PAGE_SHIFT), i);
-	sys_exit(0);
+	finish(x);
 }
 
 static void zapper(void *arg)
@@ -50,16 +72,19 @@ static void zapper(void *arg)
 	if (sys_execve(&image))
 		sys_exit(1);
 	x->base = (u64)sys_mmap(0, EXPLORE_REGION << PAGE_SHIFT, VM_READ | VM_WRITE, NULL, 0);
+	for (u32 i = 0; i < EXPLORE_REGION; i++)
+		(void)user_write(x->base + ((u64)i << PAGE_SHIFT), i);
 	for (u32 i = 1; i < EXPLORE_VCPUS; i++)
 		(void)sys_clone(CLONE_VM, "accessor", accessor, x, NULL);
+	start(x);
 	(void)sys_madvise_dontneed(x->base, EXPLORE_REGION << PAGE_SHIFT);
-	sys_exit(0);
+	finish(x);
 }
 
 static int explore_setup_side(const struct bench_env *env, const void *arg, void **ctx,
 			      struct bench_error *err)
 {
-	struct machine_config config = {.nr_vcpus = EXPLORE_VCPUS};
+	struct machine_config config = {.nr_vcpus = EXPLORE_VCPUS, .quiet_start = true};
 	struct machine_ops ops = {0};
 	struct explore *x = calloc(1, sizeof(*x));
 
@@ -90,6 +115,9 @@ static int build(struct explore *x)
 
 	if (mm_setup(x->m, &options))
 		return -1;
+	x->to_start = EXPLORE_VCPUS;
+	x->to_finish = EXPLORE_VCPUS;
+	init_waitqueue_head(&x->start_line);
 	x->image = inode_create(x->m, "image", 2);
 	t = x->image ? task_create(x->m, "zapper", PF_KTHREAD, 0, zapper, x) : NULL;
 	if (!t)

@@ -65,7 +65,7 @@ const struct bug_case bug_cases[] = {
 	 {"stale-tlb-at-free", "table-freed-under-walk"},
 	 100},
 	{"rss-forgotten", "bugs/gather-full", {"bad-rss-counter", "rss"}, 100},
-	{"mapcount-not-dropped", "bugs/zap-under-use", {"bad-page-state"}, 100},
+	{"mapcount-not-dropped", "bugs/zap-under-use", {"bad-page-state", "mapcount"}, 100},
 	{"lazy-mm-not-pinned", "bugs/borrowed-mm", {"mm-use-after-free", "mm-freed-in-use"}, 100},
 	{"get-task-mm-unlocked",
 	 "bugs/look-at-mm",
@@ -161,6 +161,20 @@ static void run_schedules(struct world *w, struct strategy *s, const struct conf
 		 m->violations.ready ? m->violations.first.invariant->slug : "-");
 }
 
+static int keep_schedule(struct world *w, const char *path, const struct config *config, u64 seed,
+			 struct error *err)
+{
+	struct schedule s = {0};
+	int ret = schedule_of_world(&s, w, seed, err);
+
+	if (!ret)
+		ret = schedule_fill_checks(w, &s, err);
+	if (!ret)
+		ret = schedule_write(path, config, &s, err);
+	schedule_destroy(&s);
+	return ret;
+}
+
 int bug_explore(const struct config *config, u64 schedules, const char *keep,
 		struct bug_finding *finding, struct error *err)
 {
@@ -183,7 +197,7 @@ int bug_explore(const struct config *config, u64 schedules, const char *keep,
 		ret = error_set(err, VERDICT_UNTRUSTWORTHY,
 				"%s: the machine has no room for the job", config->job_name);
 	else if (keep && finding->end != MACHINE_FINISHED)
-		ret = schedule_write(keep, config, world_machine(w), finding->seed, err);
+		ret = keep_schedule(w, keep, config, finding->seed, err);
 	world_destroy(w);
 	strategy_destroy(s);
 	return ret;

@@ -438,7 +438,8 @@ static void help_values(FILE *out, enum verb verb, const struct known_names *nam
 			(const struct name_list *)((const char *)names + row->list_offset);
 
 		/* The bugs have a verb of their own. */
-		if (row->type != OPTION_NAME || !option_applies(id, verb) || list->nr == 0)
+		if ((row->type != OPTION_NAME && row->type != OPTION_STRATEGY) ||
+		    !option_applies(id, verb) || list->nr == 0)
 			continue;
 		fprintf(out, "  --%s:", option_names.names[id]);
 		help_line(out, list);

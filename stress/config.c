@@ -102,6 +102,8 @@ static void resolve_defaults(struct config *config, const struct host_facts *fac
 		config->cpus = (unsigned int)min(
 			max((uint64_t)CPUS_PER_PU * facts->pus, (uint64_t)CPUS_LEAST),
 			(uint64_t)JOB_CPUS_MAX);
+	if (config->workers == 0)
+		config->workers = min(facts->pus, (unsigned int)EXPLORE_WORKERS_MAX);
 	if (config->origin[OPT_SEED] == ORIGIN_DEFAULT)
 		config->seed = facts->seed;
 	if (config->origin[OPT_DURATION] == ORIGIN_DEFAULT && !ends_otherwise)

@@ -32,6 +32,9 @@
 #define CONFIG_NAME_SIZE 64
 #define CONFIG_NAMES_MAX 64 /* bugs planted, measures asked for */
 
+#define EXPLORE_WORKERS_MAX 256
+#define EXPLORE_FINDINGS_MAX 64
+
 /* Host memory behind one emulated frame, all its bookkeeping included. */
 #define CONFIG_BYTES_PER_PAGE 256
 
@@ -57,6 +60,7 @@ enum verb {
 	X(OPT_UNTIL_FOUND, "until-found")                                                          \
 	X(OPT_PROFILE, "profile")                                                                  \
 	X(OPT_BUG, "bug")                                                                          \
+	X(OPT_PROGRAMS, "programs")                                                                \
 	X(OPT_STRATEGY, "strategy")                                                                \
 	X(OPT_MEMORY_MODEL, "memory-model")                                                        \
 	X(OPT_MAX_STEPS, "max-steps")                                                              \
@@ -71,6 +75,12 @@ enum verb {
 	X(OPT_STAT_INTERVAL, "stat-interval")                                                      \
 	X(OPT_AUDIT_INTERVAL, "audit-interval")                                                    \
 	X(OPT_REPETITIONS, "repetitions")                                                          \
+	X(OPT_WORKERS, "workers")                                                                  \
+	X(OPT_FINDINGS, "findings")                                                                \
+	X(OPT_MINIMIZE, "minimize")                                                                \
+	X(OPT_FULL, "full")                                                                        \
+	X(OPT_TRACE, "trace")                                                                      \
+	X(OPT_TABLE, "table")                                                                      \
 	X(OPT_SCHEDULE, "schedule")                                                                \
 	X(OPT_JSON, "json")
 
@@ -84,6 +94,7 @@ enum option_id {
 enum origin { ORIGIN_DEFAULT, ORIGIN_JOB, ORIGIN_COMMAND_LINE };
 
 enum memory_model { MEMORY_MODEL_SC, MEMORY_MODEL_TSO };
+enum programs { PROGRAMS_JOB, PROGRAMS_RANDOM };
 enum table_free { TABLE_FREE_IPI, TABLE_FREE_RCU };
 
 /* Names that an option collects. */
@@ -107,6 +118,8 @@ struct known_names {
 	struct name_list policies;
 	struct name_list tlbs;
 	struct name_list measures; /* of bench */
+	/* What is wrong with a strategy's parameter, or NULL (engine/strategy.h). */
+	const char *(*strategy_refusal)(const char *text);
 };
 
 struct config {
@@ -138,11 +151,18 @@ struct config {
 	bool until_found;
 
 	/* How schedules are chosen. */
+	enum programs programs; /* whose operations: the job's, or drawn for each schedule */
+	unsigned int workers;	/* machines that explore side by side */
+	unsigned int findings;	/* different violations to look for before it ends */
+	bool minimize;		/* what was found is made small before it is shown */
 	char strategy[CONFIG_NAME_SIZE]; /* with its parameter: "pct:3" */
 	enum memory_model memory_model;
 	uint64_t max_steps;
 
 	/* What is looked at, and where it is written. */
+	bool full;		      /* explain every step */
+	bool table;		      /* bugs check: the strategies side by side */
+	char trace[CONFIG_PATH_SIZE]; /* "": none */
 	uint64_t stat_interval_ns;
 	uint64_t audit_interval_ns;
 	char json[CONFIG_PATH_SIZE];	 /* "": none */

@@ -2,12 +2,12 @@
 /*
  * The names that options may have as values, from the parts that own them.
  */
+#include "engine/strategy.h"
 #include "stress/bench_catalog.h"
 #include "stress/bench_emulated.h"
 #include "stress/bugs.h"
 #include "stress/verbs.h"
 
-static const char *const strategies[] = {"random"};
 static const char *const policies[] = {"v3.13", "broadcast"};
 static const char *const tlbs[] = {"haswell", "skylake", "zen2", "tiny"};
 
@@ -16,7 +16,8 @@ void verbs_known_names(struct known_names *names)
 	*names = (struct known_names){
 		.bugs = bug_names,
 		.profiles = profile_names,
-		.strategies = {"strategy", strategies, ARRAY_SIZE(strategies)},
+		.strategies = {"strategy", strategy_names, strategy_count()},
+		.strategy_refusal = strategy_refusal,
 		.policies = {"policy", policies, ARRAY_SIZE(policies)},
 		.tlbs = {"TLB", tlbs, ARRAY_SIZE(tlbs)},
 		.measures = bench_measure_names,

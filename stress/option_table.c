@@ -9,6 +9,7 @@
 #define EXPLORE VERB_BIT(VERB_EXPLORE)
 #define REPLAY VERB_BIT(VERB_REPLAY)
 #define MINIMIZE VERB_BIT(VERB_MINIMIZE)
+#define BUGS VERB_BIT(VERB_BUGS)
 #define BENCH VERB_BIT(VERB_BENCH)
 #define TOPOLOGY VERB_BIT(VERB_TOPOLOGY)
 
@@ -21,6 +22,11 @@ static const struct name_list memory_model_list = {"memory model", memory_models
 static const char *const table_frees[] = {"ipi", "rcu"};
 static const struct name_list table_free_list = {"way of freeing page tables", table_frees,
 						 ARRAY_SIZE(table_frees)};
+
+/* In the order of enum programs. */
+static const char *const program_sources[] = {"job", "random"};
+static const struct name_list programs_list = {"source of programs", program_sources,
+					       ARRAY_SIZE(program_sources)};
 
 /* The presets below, as text. */
 _Static_assert(MMU_GATHER_BUNDLE == 8 && MAX_GATHER_BATCH_COUNT == 19,
@@ -138,10 +144,22 @@ const struct option_row option_table[NR_OPTIONS] = {
 			.verbs = SOAK | EXPLORE,
 			.help = "plant this bug, see `mmtorture bugs list`; may be repeated",
 		},
-	[OPT_STRATEGY] =
+	[OPT_PROGRAMS] =
 		{
 			.argument = "NAME",
-			.type = OPTION_NAME,
+			.type = OPTION_CHOICE,
+			FIELD(programs),
+			.choices = &programs_list,
+			.in_job = true,
+			.preset = "job",
+			.verbs = EXPLORE,
+			.help = "the job's operations, or random small programs, another one every few "
+				"schedules",
+		},
+	[OPT_STRATEGY] =
+		{
+			.argument = "NAME[:PARAMETER]",
+			.type = OPTION_STRATEGY,
 			FIELD(strategy),
 			LIST(strategies),
 			.in_job = true,
@@ -303,6 +321,66 @@ const struct option_row option_table[NR_OPTIONS] = {
 			.preset = "7",
 			.verbs = BENCH,
 			.help = "pairs of samples of each measure, emulated and host in turn",
+		},
+	[OPT_WORKERS] =
+		{
+			.argument = "N",
+			.type = OPTION_COUNT,
+			FIELD(workers),
+			.min = 1,
+			.max = EXPLORE_WORKERS_MAX,
+			.unit = "workers",
+			.preset_help = "the host's processing units",
+			.verbs = EXPLORE | BUGS,
+			.help = "machines that explore side by side, a host thread each",
+		},
+	[OPT_FINDINGS] =
+		{
+			.argument = "N",
+			.type = OPTION_COUNT,
+			FIELD(findings),
+			.min = 1,
+			.max = EXPLORE_FINDINGS_MAX,
+			.unit = "findings",
+			.preset = "1",
+			.verbs = EXPLORE,
+			.help = "go on until so many violations were found that differ in invariant or "
+				"place",
+		},
+	[OPT_MINIMIZE] =
+		{
+			.type = OPTION_FLAG,
+			FIELD(minimize),
+			.preset = "yes",
+			.verbs = EXPLORE,
+			.help = "make the schedule of a violation small before it is shown",
+		},
+	[OPT_FULL] =
+		{
+			.type = OPTION_FLAG,
+			FIELD(full),
+			.preset = "no",
+			.verbs = EXPLORE | REPLAY | MINIMIZE,
+			.help = "explain a violation with every step of its schedule",
+		},
+	[OPT_TRACE] =
+		{
+			.argument = "FILE",
+			.type = OPTION_PATH_OUT,
+			FIELD(trace),
+			.none = true,
+			.preset = OPTION_NONE,
+			.verbs = EXPLORE | REPLAY | MINIMIZE,
+			.help = "write the violation's schedule as a trace: FILE.json for Chrome and "
+				"Perfetto, else the text that ftrace writes",
+		},
+	[OPT_TABLE] =
+		{
+			.type = OPTION_FLAG,
+			FIELD(table),
+			.preset = "no",
+			.verbs = BUGS,
+			.help = "check: how long each strategy takes, the median over many seeds",
 		},
 	[OPT_SCHEDULE] =
 		{

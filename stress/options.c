@@ -101,6 +101,25 @@ static int check_name(const struct name_list *list, const char *text, const char
 	return 0;
 }
 
+/* NAME or NAME:PARAMETER. */
+static int parse_strategy(const struct known_names *names, const struct name_list *list,
+			  const char *text, const char *place, struct error *err)
+{
+	char name[CONFIG_NAME_SIZE];
+	size_t length = strcspn(text, ":");
+	const char *wrong;
+	uint64_t index;
+
+	if (strlen(text) >= sizeof(name))
+		return check_name(list, text, place, &index, err);
+	memcpy(name, text, length);
+	name[length] = '\0';
+	if (check_name(list, name, place, &index, err))
+		return -1;
+	wrong = names->strategy_refusal ? names->strategy_refusal(text) : NULL;
+	return wrong ? error_input(err, "%s: \"%.60s\": %s %s", place, text, name, wrong) : 0;
+}
+
 static bool name_set_has(const struct name_set *set, const char *name)
 {
 	for (unsigned int i = 0; i < set->nr; i++) {
@@ -212,6 +231,11 @@ static int parse_value(const struct config *config, const struct known_names *na
 			return -1;
 		memcpy(value->text, text, strlen(text) + 1);
 		return 0;
+	case OPTION_STRATEGY:
+		if (parse_strategy(names, list_of(row, names), text, place, err))
+			return -1;
+		memcpy(value->text, text, strlen(text) + 1);
+		return 0;
 	case OPTION_NAMES:
 		return parse_names(list_of(row, names), text, place, &value->set, err);
 	case OPTION_JOB:
@@ -250,6 +274,7 @@ static void store_value(struct config *config, const struct option_row *row,
 		memcpy(field, &value->set, sizeof(value->set));
 		break;
 	case OPTION_NAME:
+	case OPTION_STRATEGY:
 	case OPTION_JOB:
 	case OPTION_PATH_IN:
 	case OPTION_PATH_OUT:
@@ -332,6 +357,7 @@ bool option_given(const struct config *config, enum option_id id)
 	case OPTION_NAMES:
 		return ((const struct name_set *)field)->nr != 0;
 	case OPTION_NAME:
+	case OPTION_STRATEGY:
 	case OPTION_PATH_IN:
 	case OPTION_PATH_OUT:
 		return field[0] != '\0';
@@ -382,6 +408,7 @@ const char *option_text(const struct config *config, enum option_id id, char *te
 		names_text((const struct name_set *)field, text, size);
 		break;
 	case OPTION_NAME:
+	case OPTION_STRATEGY:
 	case OPTION_JOB:
 	case OPTION_PATH_IN:
 	case OPTION_PATH_OUT:

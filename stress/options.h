@@ -33,6 +33,7 @@ enum option_type {
 	OPTION_DURATION, /* uint64_t in ns, min to max */
 	OPTION_CHOICE,	 /* unsigned int, the index in a list that is fixed */
 	OPTION_NAME,	 /* char[CONFIG_NAME_SIZE], of a list in struct known_names */
+	OPTION_STRATEGY, /* char[CONFIG_NAME_SIZE], a name of a list, perhaps with :PARAMETER */
 	OPTION_NAMES,	 /* struct name_set, likewise; repeatable, or separated by commas */
 	OPTION_JOB,	 /* char[CONFIG_PATH_SIZE], a shipped job or a path */
 	OPTION_PATH_IN,	 /* char[CONFIG_PATH_SIZE], a file that must be readable */
@@ -51,7 +52,7 @@ struct option_row {
 	bool in_job;	    /* the [global] section may set it */
 	const char *unit;   /* of a count, in the plural; NULL where the name says it */
 	const struct name_list *choices; /* OPTION_CHOICE */
-	size_t list_offset; /* OPTION_NAME, OPTION_NAMES: the list in struct known_names */
+	size_t list_offset; /* OPTION_NAME, _STRATEGY, _NAMES: the list in struct known_names */
 	const char *preset; /* the default, as it would be typed; NULL: config_resolve()'s */
 	const char *preset_explore; /* the default of explore where it is another one */
 	const char *preset_help;    /* the default in words, where it is not a value */

@@ -45,10 +45,9 @@ static unsigned int count_lines_to(const char *text, const char *end)
 	return n;
 }
 
-int schedule_write(const char *path, const struct config *config, const struct machine *m,
-		   uint64_t seed, struct error *err)
+int schedule_write(const char *path, const struct config *config, const struct schedule *s,
+		   struct error *err)
 {
-	const struct violation *v = &m->violations.first;
 	char *job = jobfile_write(config);
 	char *text = NULL;
 	size_t length = 0;
@@ -62,11 +61,10 @@ int schedule_write(const char *path, const struct config *config, const struct m
 	fprintf(out, MAGIC " %d\nversion: %s\nbugs:", SCHEDULE_FORMAT, MMTORTURE_VERSION);
 	for (unsigned int i = 0; i < config->bugs.nr; i++)
 		fprintf(out, " %s", config->bugs.name[i]);
-	fprintf(out, "\nseed: %" PRIu64 "\nsteps: %" PRIu64 "\nhistory: %016" PRIx64 "\n", seed,
-		m->explored.steps, m->explored.history);
-	fprintf(out, "invariant: %s\nwhere: %s\njob: %u\n%s",
-		m->violations.ready ? v->invariant->slug : "-",
-		m->violations.ready ? v->where : "-", count_lines(job), job);
+	fprintf(out, "\nseed: %" PRIu64 "\nsteps: %" PRIu64 "\nhistory: %016" PRIx64 "\n", s->seed,
+		s->steps, s->history);
+	fprintf(out, "invariant: %s\nwhere: %s\njob: %u\n%s", s->invariant, s->where,
+		count_lines(job), job);
 	fflush(out);
 	fprintf(out, "checksum: %016" PRIx64 "\n", checksum(text, length));
 	free(job);

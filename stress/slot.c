@@ -86,8 +86,38 @@ static void slot_done(struct slot *s)
 	wake_up_all(&w->init_wait);
 }
 
+/* One slot less that the others wait for. The last one opens the schedule when all have been woken:
+ * that they wake up is no part of it either, that they come to run is. */
+static void world_one_ready(struct world *w)
+{
+	if (!w->exact || atomic_dec_return(&w->slots_to_start))
+		return;
+	wake_up_all(&w->start_line);
+	explore_quiet(false);
+}
+
+/* A slot's first task is set up: it waits for the others. */
+static void world_start_line(struct user_task *u)
+{
+	struct world *w = u->w;
+
+	if (!w->exact || u->slot->generation)
+		return;
+	world_one_ready(w);
+	wait_event(&w->start_line, !READ_ONCE(w->slots_to_start));
+}
+
+/* A slot that could not be set up. */
+static void slot_failed(struct slot *s)
+{
+	if (!s->generation)
+		world_one_ready(s->w);
+	slot_done(s);
+}
+
 static void work(struct user_task *u)
 {
+	world_start_line(u);
 	if (u->slot->group->job->program.nr)
 		run_program(u);
 	else
@@ -115,7 +145,7 @@ static void thread_main(void *arg)
 	if (!user_map_working_set(&u))
 		work(&u);
 	else
-		slot_done(u.slot);
+		slot_failed(u.slot);
 	sys_exit(0);
 }
 
@@ -123,7 +153,7 @@ static void thread_main(void *arg)
 static void clone_thread(struct slot *s)
 {
 	if (sys_clone_on(s->group->cpus, CLONE_VM, s->group->job->name, thread_main, s, NULL) < 0)
-		slot_done(s);
+		slot_failed(s);
 }
 
 /* The first task of an mm: sets up what is common and makes the other threads. */
@@ -158,7 +188,7 @@ void slot_main(void *arg)
 	if (!err && g->mm_owner && !s->generation)
 		start_threads(&u);
 	if (err)
-		slot_done(s);
+		slot_failed(s);
 	else
 		work(&u);
 	sys_exit(0);

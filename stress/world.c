@@ -267,6 +267,8 @@ static int world_setup(struct world *w)
 	w->frozen = 0;
 	w->audits = 0;
 	w->slots_left = w->nr_slots;
+	w->slots_to_start = w->nr_slots;
+	init_waitqueue_head(&w->start_line);
 	init_waitqueue_head(&w->thaw);
 	init_waitqueue_head(&w->init_wait);
 	w->groups = world_alloc(w, w->job->nr_groups * sizeof(*w->groups));
@@ -281,6 +283,11 @@ static int world_setup(struct world *w)
 	return err ? err : tasks_setup(w);
 }
 
+void world_set_job(struct world *w, const struct job *job)
+{
+	w->job = job;
+}
+
 enum machine_end world_run(struct world *w, enum executor executor, u64 seed,
 			   struct strategy *strategy)
 {
@@ -292,6 +299,7 @@ enum machine_end world_run(struct world *w, enum executor executor, u64 seed,
 	}
 	w->m->config.seed = seed;
 	w->exact = executor == EXECUTOR_EXPLORE;
+	w->m->config.quiet_start = w->exact;
 	if (world_setup(w))
 		return MACHINE_STOPPED;
 	return machine_run(w->m, executor, strategy);

@@ -17,6 +17,11 @@
  * held), children are waited for by their parents, and when all have stopped init looks at
  * everything.
  *
+ * Start line. Under the explorer the tasks' set-up (the first exec, the threads, the mappings of
+ * the working sets) is a quiet stretch (explore_quiet): the schedule begins when every slot stands
+ * at the start line, and ends when every task has gone. What happens before and after is the same
+ * in every schedule of a job.
+ *
  * Threads: world_run() may be called from any thread, one at a time for a world; world_request()
  * and the counters may be used by world_options.monitor while it runs. Worlds share nothing.
  */
@@ -54,6 +59,10 @@ enum world_request {
 	WORLD_FREEZE = 4u, /* init's own */
 };
 void world_request(struct world *w, u32 bits);
+
+/* From the next run on the tasks do this job, which must outlive them: no larger in memory than
+ * what the configuration's own may need. */
+void world_set_job(struct world *w, const struct job *job);
 
 /* One run. @seed decides everything under the explorer. @strategy: for EXECUTOR_EXPLORE. */
 enum machine_end world_run(struct world *w, enum executor executor, u64 seed,

@@ -69,6 +69,8 @@ struct world {
 	u32 frozen;		     /* slots that have stopped at their pause point; atomic */
 	u32 slots_left;		     /* atomic */
 	struct wait_queue_head thaw; /* frozen slots wait here */
+	u32 slots_to_start;	     /* explore: not at the start line yet; atomic */
+	struct wait_queue_head start_line;
 	struct wait_queue_head init_wait;
 	u64 free_pages_at_start;
 	u64 audits;
