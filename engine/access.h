@@ -39,32 +39,46 @@ enum access_kind {
 };
 
 /* One decision point in the source. All of them stand in the section mmt_sites, which gives each
- * an index (site_index) that is the same in every run of one build. */
+ * an index (site_index) that is the same in every run of one build. Aligned to its size: compilers
+ * align objects of this size as they like, and the section has to be an array. */
 struct site {
 	const char *file;
 	const char *func;
 	u32 line;
-	u32 kind;
-};
+	u16 kind;
+	u16 size; /* bytes of the access; 0: not told: a store that cannot wait in a buffer */
+} __attribute__((aligned(32)));
 
-#define MMT_SITE(access)                                                                           \
+#define MMT_SITE_SIZED(access, size)                                                               \
 	({                                                                                         \
 		static const struct site mmt_site __attribute__((section("mmt_sites"), used)) = {  \
-			__FILE__, __func__, __LINE__, (access)};                                   \
+			__FILE__, __func__, __LINE__, (access), (size)};                           \
 		&mmt_site;                                                                         \
 	})
+#define MMT_SITE(access) MMT_SITE_SIZED(access, 0)
 
-/* The explorer's side (engine/explore.c): returns when the access is to be made. */
-void explore_point(const volatile void *addr, const struct site *site);
+/* The explorer's side (engine/explore.c): returns when the access is to be made. True: what a load
+ * finds in memory must go through explore_view(). */
+bool explore_point(const volatile void *addr, const struct site *site);
+
+/* What the running vCPU sees at @addr, of so many bytes, where memory has @value: under TSO another
+ * vCPU's store there may not be visible yet (engine/explore_tso.h). */
+u64 explore_view(const volatile void *addr, u64 value, u32 size);
+
+/* The running vCPU's stores become visible, as by a locked instruction; no decision point. */
+void explore_drain(void);
 
 #define explore_hook(addr, access)                                                                 \
 	do {                                                                                       \
 		if (unlikely(exploring()))                                                         \
-			explore_point((addr), MMT_SITE(access));                                   \
+			explore_point((addr), MMT_SITE_SIZED((access), sizeof(*(addr))));          \
 	} while (0)
 
 /* A value of x's type, without qualifiers, so that temporaries can be assigned. */
 #define unqual_typeof(x) __typeof__(((void)0, (x)))
+
+/* explore_view() of what was loaded from p. */
+#define mmt_view(p, v) ((unqual_typeof(*(p)))explore_view((p), (u64)(v), sizeof(*(p))))
 
 /*
  * Address and operands are evaluated once, and before the decision point: whatever decision points
@@ -74,8 +88,17 @@ void explore_point(const volatile void *addr, const struct site *site);
 	({                                                                                         \
 		__auto_type _ld_p = (p);                                                           \
 		_Static_assert(sizeof(*_ld_p) <= 8, "shared accesses are for scalars");            \
-		explore_hook(_ld_p, ACCESS_LOAD);                                                  \
-		__atomic_load_n(_ld_p, (order));                                                   \
+		unqual_typeof(*_ld_p) _ld_v;                                                       \
+		if (unlikely(exploring())) {                                                       \
+			bool _ld_view =                                                            \
+				explore_point(_ld_p, MMT_SITE_SIZED(ACCESS_LOAD, sizeof(*_ld_p))); \
+			_ld_v = __atomic_load_n(_ld_p, (order));                                   \
+			if (unlikely(_ld_view))                                                    \
+				_ld_v = mmt_view(_ld_p, _ld_v);                                    \
+		} else {                                                                           \
+			_ld_v = __atomic_load_n(_ld_p, (order));                                   \
+		}                                                                                  \
+		_ld_v;                                                                             \
 	})
 
 #define READ_ONCE(x) mmt_load(&(x), __ATOMIC_RELAXED)
@@ -171,8 +194,16 @@ static __always_inline_fn void smp_mb_at(const struct site *site)
 }
 #define smp_mb() smp_mb_at(MMT_SITE(ACCESS_FENCE))
 
-/* For the oracle only: looks at shared memory without being a decision point. */
-#define oracle_read(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
+/* For the oracle only: looks at shared memory without being a decision point, and sees what the
+ * running vCPU sees. */
+#define oracle_read(x)                                                                             \
+	({                                                                                         \
+		__auto_type _or_p = &(x);                                                          \
+		unqual_typeof(*_or_p) _or_v = __atomic_load_n(_or_p, __ATOMIC_RELAXED);            \
+		if (unlikely(buffering_stores()))                                                  \
+			_or_v = mmt_view(_or_p, _or_v);                                            \
+		_or_v;                                                                             \
+	})
 
 /* For structures that no other vCPU can reach yet (being set up, or owned). */
 #define init_once(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)

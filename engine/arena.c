@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "engine/access.h"
+#include "engine/executor.h"
 #include "engine/machine.h"
 #include "engine/vcpu.h"
 
@@ -54,6 +56,8 @@ void *arena_alloc_dirty(struct arena *a, u64 size, u64 align)
 {
 	u64 start, end, old = __atomic_load_n(&a->used, __ATOMIC_RELAXED);
 
+	/* Where it lies says the order of all who come here. The address is nobody else's. */
+	explore_touch(a->base + 1, true);
 	do {
 		start = round_up_to(old, align);
 		end = start + size;
@@ -119,6 +123,8 @@ static void *refill(struct kmem_cache *c, struct kmem_cpu_list *list)
 {
 	void *object = NULL;
 
+	/* Which object it is says the order of all vCPUs that come here. */
+	explore_touch(&c->shared, true);
 	if (__atomic_load_n(&c->shared, __ATOMIC_RELAXED)) {
 		shared_lock(c);
 		for (u32 i = 0; c->shared && i < KMEM_CPU_LIMIT / 2; i++) {
@@ -173,6 +179,10 @@ void *kmem_cache_zalloc(struct kmem_cache *c)
 
 static void spill(struct kmem_cache *c, struct kmem_cpu_list *list)
 {
+	/* Whoever gets them must not find stores of their former life still on their way. */
+	if (unlikely(buffering_stores()))
+		explore_drain();
+	explore_touch(&c->shared, true);
 	shared_lock(c);
 	for (u32 i = 0; i < KMEM_CPU_LIMIT / 2; i++) {
 		void *object = list->free;

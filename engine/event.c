@@ -30,7 +30,7 @@ void event_record(const struct event_desc *desc, u64 a, u64 b)
 	ring = &v->events;
 	if (unlikely(v->explorer)) {
 		ring->clock = v->explorer->d.step;
-		explore_note((u64)desc->id << 32 ^ a << 16 ^ b);
+		history_mix(v->explorer, (u64)desc->id << 32 ^ a << 16 ^ b);
 	} else if ((desc->flags & EVENT_SYNC) || ring->clock_left-- == 0) {
 		ring->clock = time_stamp();
 		ring->clock_left = EVENT_CLOCK_INTERVAL;

@@ -152,7 +152,7 @@ void explore_quiet(bool quiet);
 void explore_touched(const volatile void *addr, bool write);
 static __always_inline_fn void explore_touch(const volatile void *addr, bool write)
 {
-	if (unlikely(exploring()))
+	if (unlikely(touches_matter()))
 		explore_touched(addr, write);
 }
 

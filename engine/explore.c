@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "engine/explore.h"
+#include "engine/explore_coverage.h"
+#include "engine/race_report.h"
 
 #include <string.h>
+
+#include "engine/explore_tso.h"
 
 #ifdef __SANITIZE_THREAD__
 void __tsan_acquire(void *addr);
@@ -15,7 +19,9 @@ __thread u64 mmt_current;
 
 void vcpu_set_current(struct vcpu *v)
 {
-	mmt_current = (u64)v | (v && v->explorer ? MMT_CURRENT_EXPLORE : 0);
+	mmt_current = (u64)v;
+	if (v && v->explorer)
+		mmt_current |= v->explorer->current_bits;
 }
 
 #ifndef __x86_64__
@@ -27,15 +33,6 @@ __noinline u64 vcpu_current_word(void)
 
 INVARIANT(inv_no_progress, "no-progress", "a schedule ends within its decision points");
 INVARIANT(inv_deadlock, "deadlock", "some vCPU can always go on until the machine has finished");
-
-/* Odd 64-bit constant of the history hash: FNV-1a's prime, 64 bit. */
-#define HISTORY_PRIME 0x100000001b3ULL
-
-static inline void history_mix(struct explorer *x, u64 value)
-{
-	x->stats.history = (x->stats.history ^ value) * HISTORY_PRIME;
-	x->stats.history ^= x->stats.history >> 32;
-}
 
 void explore_note(u64 value)
 {
@@ -54,6 +51,8 @@ u64 explore_history(void)
 
 static inline void make_runnable(struct explorer *x, struct vcpu *v)
 {
+	if (unlikely(x->strategy->ops->woken) && !x->quiet)
+		x->strategy->ops->woken(x->strategy, v->id);
 	v->run_state = VCPU_RUNNING;
 	x->d.runnable |= 1ULL << v->id;
 	x->spinning &= ~(1ULL << v->id);
@@ -85,8 +84,7 @@ static inline u32 ask_pick(struct explorer *x)
 	if (unlikely(x->quiet))
 		return decision_default(&x->d);
 	next = x->strategy->ops->pick(x->strategy, &x->d);
-	if (next != decision_default(&x->d))
-		recording_add(x->recorded, RECORDED_PICK, next);
+	recording_add_if(x->recorded, next != decision_default(&x->d), RECORDED_PICK, next);
 	x->recorded->calls++;
 	return next;
 }
@@ -99,8 +97,11 @@ u32 explore_choose(struct vcpu *v, enum choice kind, u32 n)
 	if (unlikely(x->quiet))
 		return 0;
 	value = x->strategy->ops->choose(x->strategy, kind, v->id, n);
-	if (value)
+	if (value) {
 		recording_add(x->recorded, kind, value);
+		if (x->coverage)
+			coverage_choice(x->coverage, v->id, kind, value);
+	}
 	x->recorded->calls++;
 	return value;
 }
@@ -160,6 +161,9 @@ static void give_up_cpu(struct explorer *x, struct vcpu *v)
 {
 	u32 next;
 
+	/* What somebody waits for may still be in the buffer of one that has ended. */
+	if (unlikely(!x->d.runnable))
+		tso_drain_all(x);
 	if (unlikely(!x->d.runnable))
 		preempt_spinners(x);
 	if (unlikely(!x->d.runnable))
@@ -231,22 +235,57 @@ void explore_touched(const volatile void *addr, bool write)
 {
 	struct vcpu *v = this_vcpu();
 	struct explorer *x = v->explorer;
+	u64 address = arena_offset(&x->machine->arena, addr);
 
-	if (!x->quiet && x->strategy->ops->touch)
-		x->strategy->ops->touch(x->strategy, v->id, arena_offset(&x->machine->arena, addr),
-					write);
+	if (x->quiet)
+		return;
+	if (x->coverage && x->coverage->touches)
+		coverage_touch(x->coverage, v->id, address, write);
+	if (x->strategy->ops->touch)
+		x->strategy->ops->touch(x->strategy, v->id, address, write);
+}
+
+void explore_interrupted(struct vcpu *v)
+{
+	struct explorer *x = v->explorer;
+
+	/* When an interrupt is taken depends on when it was raised, and the other way round. */
+	if (x->coverage && !x->quiet)
+		coverage_touch(x->coverage, v->id, arena_offset(&x->machine->arena, &v->pending),
+			       true);
+	if (x->strategy->ops->interrupted && !x->quiet)
+		x->strategy->ops->interrupted(x->strategy, v->id);
 }
 
 void explore_quiet(bool quiet)
 {
 	struct vcpu *v = this_vcpu();
 
-	if (v->explorer)
-		v->explorer->quiet = quiet;
+	if (!v->explorer)
+		return;
+	tso_drain_all(v->explorer);
+	v->explorer->quiet = quiet;
+}
+
+/* So many steps of a quiet stretch, then the next vCPU that can go on has its turn: whoever waits
+ * by looking again and again, as the last audit does for other vCPUs' callbacks, starves nobody.
+ * Far more than a small program's set-up takes. */
+#define QUIET_TURN 4096
+
+/* Returns when @v has its turn again. The stretch may have ended then. */
+static __noinline void quiet_turn(struct explorer *x, struct vcpu *v)
+{
+	struct decision others = x->d;
+
+	others.runnable &= ~(1ULL << v->id);
+	if (!others.runnable)
+		return;
+	x->pending[v->id] = (struct pending_access){NULL, 0};
+	run_vcpu(x, v, decision_default(&others));
 }
 
 /* A decision point where nothing is to be decided. */
-static __noinline void quiet_point(struct explorer *x, struct vcpu *v, const volatile void *addr,
+static __noinline bool quiet_point(struct explorer *x, struct vcpu *v, const volatile void *addr,
 				   const struct site *site)
 {
 	v->site = site;
@@ -254,13 +293,19 @@ static __noinline void quiet_point(struct explorer *x, struct vcpu *v, const vol
 		no_progress(x, v, site);
 	if (unlikely(machine_stopping(x->machine)))
 		explore_leave(v);
+	if (unlikely(x->quiet_steps % QUIET_TURN == 0)) {
+		quiet_turn(x, v);
+		if (!x->quiet)
+			return explore_point(addr, site);
+	}
 	if (unlikely(v->pending) || unlikely(!v->preempt_count && v->need_resched))
 		interrupts_and_preemption(x, v);
 	if (x->spinning && site->kind != ACCESS_LOAD)
 		explore_stored(x, addr);
+	return false;
 }
 
-void explore_point(const volatile void *addr, const struct site *site)
+bool explore_point(const volatile void *addr, const struct site *site)
 {
 	struct vcpu *v = this_vcpu();
 	struct explorer *x = v->explorer;
@@ -270,20 +315,24 @@ void explore_point(const volatile void *addr, const struct site *site)
 		/* No decision here, but whoever spins on a lock that the oracle takes is told. */
 		if (x->spinning && site->kind != ACCESS_LOAD)
 			explore_stored(x, addr);
-		return;
+		return x->buffered != 0;
 	}
-	if (unlikely(x->quiet)) {
-		quiet_point(x, v, addr, site);
-		return;
-	}
+	if (RACE_REPORTS && unlikely(x->raced))
+		race_violation(v);
+	if (unlikely(x->quiet))
+		return quiet_point(x, v, addr, site);
 	access.site = site;
 	access.address = arena_offset(&x->machine->arena, addr);
 	v->site = site;
-	x->pending[v->id] = access;
+	/* Word by word: a copy of the whole just after its parts were written has to wait. */
+	x->pending[v->id].site = site;
+	x->pending[v->id].address = access.address;
 	if (unlikely(++x->d.step >= x->max_steps))
 		no_progress(x, v, site);
 	if (unlikely(machine_stopping(x->machine)))
 		explore_leave(v);
+	if (unlikely(x->buffered))
+		tso_decide(x, v);
 	if (x->d.runnable & (x->d.runnable - 1)) {
 		u32 next = ask_pick(x);
 
@@ -292,35 +341,42 @@ void explore_point(const volatile void *addr, const struct site *site)
 			run_vcpu(x, v, next);
 		}
 	}
-	if (unlikely(v->pending) ||
-	    (!v->preempt_count && unlikely(v->need_resched || v->nr_waiting))) {
+	if (unlikely(v->pending | ((v->need_resched | v->nr_waiting) & -(u32)!v->preempt_count))) {
 		interrupts_and_preemption(x, v);
 		/* The task may have moved; the access belongs to wherever it runs now. */
 		v = this_vcpu();
 		v->site = site;
 	}
 	history_mix(x, (u64)v->id << 56 ^ (u64)site->line << 32 ^ access.address);
+	if (x->coverage)
+		coverage_step(x->coverage, v->id, site, access.address);
 	if (unlikely(x->watch))
 		watched_step(x, v, &access);
+	if (unlikely(x->tso))
+		return tso_access(x, v, addr, site);
 	if (x->spinning && site->kind != ACCESS_LOAD)
 		explore_stored(x, addr);
+	return false;
 }
 
 void explore_relax_on(struct vcpu *v, const volatile void *addr)
 {
 	struct explorer *x = v->explorer;
 
+	explore_touch(&v->pending, false);
 	if (deliverable(v)) {
 		vcpu_run_interrupts(v);
 		return;
 	}
+	if (x->strategy->ops->yielded && !x->quiet)
+		x->strategy->ops->yielded(x->strategy, v->id);
+	explore_touch(&v->nr_waiting, false);
 	if ((v->need_resched || v->nr_waiting) && preemptible(v)) {
 		v->need_resched = 1;
 		v->machine->ops.preempt(v);
 		return;
 	}
-	if (x->strategy->ops->yielded && !x->quiet)
-		x->strategy->ops->yielded(x->strategy, v->id);
+	tso_drain(x, v);
 	v->run_state = VCPU_SPINNING;
 	v->spin_addr = addr;
 	x->spinning |= 1ULL << v->id;
@@ -335,12 +391,15 @@ void explore_halt(struct vcpu *v)
 {
 	struct explorer *x = v->explorer;
 
+	tso_drain(x, v);
+	explore_touch(&v->pending, false);
 	while (!v->pending) {
 		x->pending[v->id] = (struct pending_access){NULL, 0};
 		if (v->machine->ops.vcpu_sleep)
 			v->machine->ops.vcpu_sleep(v);
 		if (v->pending)
 			break;
+		explore_touch(&v->run_state, true);
 		v->run_state = VCPU_HALTED;
 		x->d.runnable &= ~(1ULL << v->id);
 		give_up_cpu(x, v);
@@ -353,6 +412,9 @@ void explore_raised(struct vcpu *target)
 {
 	struct explorer *x = target->explorer;
 
+	explore_touch(&target->pending, true);
+	if (target->run_state == VCPU_HALTED)
+		explore_touch(&target->run_state, true);
 	if (target->run_state == VCPU_HALTED ||
 	    (target->run_state == VCPU_SPINNING && !target->irqs_off))
 		make_runnable(x, target);
@@ -392,10 +454,24 @@ enum machine_end explore_run(struct machine *m, struct strategy *strategy)
 	};
 	u32 first;
 
+	if (m->config.tso) {
+		x.buffers = store_buffers_begin(m);
+		if (!x.buffers)
+			return MACHINE_STOPPED;
+		x.tso = true;
+	}
+	if (!m->recorded.choices)
+		(void)recording_reserve(&m->recorded);
 	m->recorded.nr = 0;
 	m->recorded.calls = 0;
 	m->recorded.lost = false;
 	x.recorded = &m->recorded;
+	x.coverage = m->coverage;
+	if (x.coverage)
+		coverage_begin(x.coverage, m->nr_vcpus);
+	x.current_bits = MMT_CURRENT_EXPLORE | (x.tso ? MMT_CURRENT_TSO : 0);
+	if (strategy->ops->touch || (x.coverage && x.coverage->touches))
+		x.current_bits |= MMT_CURRENT_TOUCH;
 	x.d.pending = x.pending;
 	x.watch = (strategy->ops->step ? WATCH_STRATEGY : 0) | (m->observer ? WATCH_OBSERVER : 0);
 	x.quiet = m->config.quiet_start;
@@ -423,6 +499,10 @@ enum machine_end explore_run(struct machine *m, struct strategy *strategy)
 	__tsan_acquire(&x.end);
 	vcpu_set_current(NULL);
 	fiber_forget_host(&x.host);
+	if (RACE_REPORTS && x.raced)
+		race_violation_at_end(&x);
+	if (x.coverage)
+		coverage_end(x.coverage, m->nr_vcpus);
 	x.stats.steps = x.d.step;
 	m->explored = x.stats;
 	if (strategy->ops->end)

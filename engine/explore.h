@@ -24,11 +24,17 @@ struct explorer {
 	struct machine *machine;
 	struct strategy *strategy;
 	struct recording *recorded;
+	struct explore_coverage *coverage; /* NULL: off */
+	u64 current_bits;		   /* MMT_CURRENT_... of its vCPUs */
 	u32 watch;
+	bool tso;   /* machine_config.tso */
 	bool quiet; /* nobody interferes: every choice is the default, nothing counts */
+	const struct site *raced; /* race_report.h: where; NULL: no report is waiting */
 	u64 max_steps;
 	u64 quiet_steps;
 	u64 spinning; /* vCPUs in VCPU_SPINNING */
+	u64 buffered; /* TSO: vCPUs whose store buffer is not empty */
+	struct store_buffer *buffers;
 	u32 nr_done;
 	enum machine_end end;
 	struct explore_stats stats;
@@ -43,14 +49,25 @@ enum machine_end threads_run(struct machine *m);
 void explore_relax_on(struct vcpu *v, const volatile void *addr);
 void explore_halt(struct vcpu *v);
 void explore_raised(struct vcpu *target);
+void explore_interrupted(struct vcpu *v);
 u32 explore_choose(struct vcpu *v, enum choice kind, u32 n);
 __attribute__((noreturn)) void explore_leave(struct vcpu *v);
 
-/* After a store, an RMW or an unlock: whoever spins on @addr may look again. */
+/* After a store, an RMW or an unlock (TSO: when it has become visible): whoever spins on @addr may
+ * look again. */
 void explore_stored(struct explorer *x, const volatile void *addr);
 
 /* Tells machine.observer. */
 void explore_observe_event(struct vcpu *v, const struct event *e);
+
+/* Odd 64-bit constant of the history hash: FNV-1a's prime, 64 bit. */
+#define HISTORY_PRIME 0x100000001b3ULL
+
+static inline void history_mix(struct explorer *x, u64 value)
+{
+	x->stats.history = (x->stats.history ^ value) * HISTORY_PRIME;
+	x->stats.history ^= x->stats.history >> 32;
+}
 
 /* Runs what is pending, without asking. */
 void vcpu_run_interrupts(struct vcpu *v);

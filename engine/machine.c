@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/explore.h"
+#include "engine/explore_coverage.h"
 
 static void vcpu_init(struct vcpu *v, struct machine *m, u32 id)
 {
@@ -97,6 +98,7 @@ void machine_destroy(struct machine *m)
 	fiber_stack_pool_destroy(m->stacks);
 	arena_destroy(&m->arena);
 	recording_destroy(&m->recorded);
+	explore_coverage_destroy(m->coverage);
 	free(m);
 }
 
@@ -108,6 +110,7 @@ int machine_reset(struct machine *m, const struct machine_config *config)
 	const struct placement *placement = m->placement;
 	struct recording recorded = m->recorded;
 	const struct explore_observer *observer = m->observer;
+	struct explore_coverage *coverage = m->coverage;
 	struct vcpu *vcpus = m->vcpus;
 	u32 nr = m->nr_vcpus;
 	int err;
@@ -125,6 +128,7 @@ int machine_reset(struct machine *m, const struct machine_config *config)
 	m->placement = placement;
 	m->recorded = recorded;
 	m->observer = observer;
+	m->coverage = coverage;
 	err = machine_init(m);
 	if (err)
 		return err;

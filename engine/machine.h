@@ -20,6 +20,7 @@
 #include "engine/vcpu.h"
 #include "engine/violation.h"
 
+struct explore_coverage;
 struct lockdep;
 struct mm_machine;
 struct placement;
@@ -77,6 +78,7 @@ struct machine_config {
 	u64 knobs[KNOB_WORDS];
 	u64 max_steps;	   /* explore: decision points before "no progress"; 0: no limit */
 	bool quiet_start;  /* explore: begins as explore_quiet(true) (engine/executor.h) */
+	bool tso;	   /* explore: x86-TSO (docs/memory-models.md) */
 	u32 stall_seconds; /* threads: a vCPU without progress for so long is a soft lockup; 0 off
 			    */
 	void *user;	   /* for the ops */
@@ -143,7 +145,9 @@ struct machine {
 	struct violations violations;
 	struct explore_stats explored;		 /* of the last explored run */
 	struct recording recorded;		 /* its choices */
+	struct store_buffer *store_buffers;	 /* explore, TSO (engine/explore_tso.h) */
 	const struct explore_observer *observer; /* owned by the caller; may be NULL */
+	struct explore_coverage *coverage;	 /* explore_coverage_on(); NULL: off */
 	__line_aligned u32 stopping; /* one of enum machine_end, + 1; set once, by cmpxchg */
 	u32 vcpus_left;		     /* threads: vCPUs that still run */
 };

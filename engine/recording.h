@@ -30,8 +30,9 @@ struct recorded_choice {
 struct recording {
 	struct recorded_choice *choices;
 	u32 nr, size;
-	u32 calls; /* choices asked for, the default ones included */
-	bool lost; /* no memory, or too long: choices are missing */
+	u32 calls;     /* choices asked for, the default ones included */
+	bool lost;     /* no memory, or too long: choices are missing */
+	bool reserved; /* address space of its own (recording_reserve), not from malloc */
 };
 
 void recording_destroy(struct recording *r);
@@ -39,22 +40,36 @@ void recording_destroy(struct recording *r);
 /* 0, or -ENOMEM. @to is overwritten, what it had is freed. */
 int recording_copy(struct recording *to, const struct recording *from);
 
-__attribute__((cold)) void recording_grow(struct recording *r);
+/* Makes an empty @r, of a machine, ready for as many choices as can ever be recorded: address space
+ * that the host fills as it is touched. 0, or -ENOMEM: then every choice is lost. */
+int recording_reserve(struct recording *r);
 
 static inline void recording_add(struct recording *r, u32 kind, u32 value)
 {
-	if (unlikely(r->nr == r->size))
-		recording_grow(r);
 	if (likely(r->nr < r->size))
 		r->choices[r->nr++] =
 			(struct recorded_choice){.at = r->calls, .value = value, .kind = kind};
+	else
+		r->lost = true;
+}
+
+/* Only if @really, without a branch on it. */
+static inline void recording_add_if(struct recording *r, bool really, u32 kind, u32 value)
+{
+	if (likely(r->nr < r->size)) {
+		r->choices[r->nr] =
+			(struct recorded_choice){.at = r->calls, .value = value, .kind = kind};
+		r->nr += really;
+	} else if (really) {
+		r->lost = true;
+	}
 }
 
 /* What an exact replay found. */
 struct replay_state {
 	bool diverged;
 	u64 step;	  /* where */
-	char reason[160]; /* "CPU2 was to go on and is idle" */
+	char reason[256]; /* "CPU2 was recorded to go on after CPU0, and cannot" */
 };
 
 /*

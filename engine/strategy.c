@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/strategy_kinds.h"
+
 /* A strategy that can be asked for. */
 struct strategy_kind {
 	const char *name;
@@ -22,9 +24,16 @@ static struct strategy *create_random(const char *parameter, const struct strate
 
 static const struct strategy_kind kinds[] = {
 	{"random", NULL, create_random},
+	{"pct", strategy_pct_refusal, strategy_pct_create},
+	{"pos", NULL, strategy_pos_create},
+	{"urw", NULL, strategy_urw_create},
+	{"portfolio", strategy_portfolio_refusal, strategy_portfolio_create},
+	{"dfs", strategy_dfs_refusal, strategy_dfs_create},
+	{"dpor", strategy_dpor_refusal, strategy_dpor_create},
 };
 
-const char *const strategy_names[] = {"random", NULL};
+const char *const strategy_names[] = {"random",	   "pct", "pos",  "urw",
+				      "portfolio", "dfs", "dpor", NULL};
 
 size_t strategy_count(void)
 {
@@ -50,6 +59,8 @@ const char *strategy_refusal(const char *text)
 
 	if (!kind)
 		return "is no strategy";
+	if (strchr(text, ':') && !*parameter)
+		return "has a colon and no parameter behind it";
 	if (!kind->refusal)
 		return strchr(text, ':') ? "takes no parameter" : NULL;
 	return kind->refusal(parameter);

@@ -34,7 +34,7 @@ enum choice {
 	CHOICE_ALLOC_FAIL, /* 1: this allocation fails */
 	CHOICE_DATA,	   /* random data of a program */
 	CHOICE_DRAIN,	   /* TSO: i + 1: the oldest store of the i-th vCPU that has any becomes
-			      visible here */
+			      visible here; asked again until 0 */
 	NR_CHOICES,
 };
 
@@ -56,23 +56,22 @@ struct decision {
 static inline u32 runnable_count(u64 runnable)
 {
 	/* Bits set in each number below 16, a nibble each. */
-	return runnable < 16 ? (u32)(0x4332322132212110ULL >> (runnable * 4)) & 7
-			     : (u32)__builtin_popcountll(runnable);
+	return likely(runnable < 16) ? (u32)(0x4332322132212110ULL >> (runnable * 4)) & 7
+				     : (u32)__builtin_popcountll(runnable);
 }
 
-/* The @n-th of them, from 0. Few branches: what is asked here no branch predictor can know. */
+/* The @n-th of them, from 0. No branches: what is asked here no branch predictor can know. */
 static inline u32 runnable_nth(u64 runnable, u32 n)
 {
-	u64 less1 = runnable & (runnable - 1), less2 = less1 & (less1 - 1);
+	/* For each number below 16 the places of its bits, lowest first, two bits each. */
+	static const u8 places[16] = {0x00, 0x00, 0x01, 0x04, 0x02, 0x08, 0x09, 0x24,
+				      0x03, 0x0c, 0x0d, 0x34, 0x0e, 0x38, 0x39, 0xe4};
 
-	for (; unlikely(n > 3); n--) {
-		runnable = less1;
-		less1 = less2;
-		less2 &= less2 - 1;
-	}
-	runnable = n & 2 ? less2 : runnable;
-	less1 = runnable & (runnable - 1);
-	return (u32)__builtin_ctzll(n & 1 ? less1 : runnable);
+	if (likely(runnable < 16))
+		return (u32)places[runnable] >> (2 * n) & 3;
+	for (; n; n--)
+		runnable &= runnable - 1;
+	return (u32)__builtin_ctzll(runnable);
 }
 
 /* Whoever ran last goes on while it can, then the next by number. */
@@ -94,7 +93,8 @@ struct strategy_ops {
 	u32 (*pick)(struct strategy *s, const struct decision *d);
 	/* A number below @n, for what happens on @cpu, or to it. */
 	u32 (*choose)(struct strategy *s, enum choice kind, u32 cpu, u32 n);
-	/* The rest may be NULL. */
+	/* The rest may be NULL. A strategy may change its ops in end(), for the next schedule:
+	 * being told of every step costs time. */
 
 	/* @cpu makes this access now: every step of the schedule, also where there was no choice.
 	 * @history: the hash of everything up to here (struct explore_stats). */
@@ -102,9 +102,13 @@ struct strategy_ops {
 	/* Part of @cpu's current step too: it reads, or changes, at @address something that other
 	 * vCPUs' steps depend on (explore_touch()). */
 	void (*touch)(struct strategy *s, u32 cpu, u64 address, bool write);
-	/* @cpu waits for another one in a loop: it is not runnable until what it waits for changes.
-	 */
+	/* @cpu waits for another one in a loop: it is not runnable until what it waits for changes,
+	 * unless it has other tasks to go on with. */
 	void (*yielded)(struct strategy *s, u32 cpu);
+	/* The current step makes @cpu, which could not go on, runnable. */
+	void (*woken)(struct strategy *s, u32 cpu);
+	/* @cpu takes its pending interrupts: asked for by CHOICE_INTERRUPT, or because it waits. */
+	void (*interrupted)(struct strategy *s, u32 cpu);
 	/* The schedule has ended (@stats are its facts). */
 	void (*end)(struct strategy *s, const struct explore_stats *stats);
 	/* One sentence, without its full stop: what was searched so far, and what was not. */
@@ -115,6 +119,8 @@ struct strategy_ops {
 struct strategy {
 	const struct strategy_ops *ops;
 	bool exhausted; /* set in end() or begin(): no schedule is left to try */
+	bool one_seed;	/* set at creation: run all schedules from the same seed, since each repeats
+			 * the beginning of an earlier one */
 };
 
 static inline void strategy_destroy(struct strategy *s)
@@ -131,6 +137,13 @@ struct strategy_place {
 
 /* Every runnable vCPU is equally likely at every decision point. NULL without memory. */
 struct strategy *strategy_random_create(void);
+
+/*
+ * A strategy made of @nr others, from 1 to 16: a schedule of each in turn, beginning with number
+ * @first modulo @nr; exhausted members are left out. It owns them from here on, also when it
+ * returns NULL: without memory, or if one of them is NULL.
+ */
+struct strategy *strategy_portfolio_of(struct strategy *const *inner, u32 nr, u32 first);
 
 /* The names that strategy_create() takes, without parameters, NULL-terminated. */
 extern const char *const strategy_names[];

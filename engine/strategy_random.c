@@ -36,6 +36,7 @@ static const u32 rarity[NR_CHOICES] = {
 	[CHOICE_INTERRUPT] = 2, /* taken or delayed: both matter */
 	[CHOICE_TICK] = 16,	/* some preemptions in a system call, not one at each access */
 	[CHOICE_TLB_EVICT] = 32, [CHOICE_TLB_FILL] = 16, [CHOICE_ALLOC_FAIL] = 64,
+	[CHOICE_DRAIN] = 8, /* what waits in a buffer for some steps is what shows */
 };
 
 static u32 random_choose(struct strategy *s, enum choice kind, u32 cpu, u32 n)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "engine/access.h"
+#include "engine/explore.h"
 #include "engine/machine.h"
 #include "engine/recording.h"
 
@@ -35,16 +36,20 @@ static const char *const choice_words[] = {
 __attribute__((cold, format(printf, 2, 3))) static void diverge(struct strategy_replay *r,
 								const char *fmt, ...)
 {
+	const struct vcpu *v = this_vcpu();
 	va_list args;
 
 	if (r->state.diverged)
 		return;
 	r->state.diverged = true;
-	r->state.step = r->steps;
 	va_start(args, fmt);
 	vsnprintf(r->state.reason, sizeof(r->state.reason), fmt, args);
 	va_end(args);
-	machine_stop(this_vcpu()->machine, MACHINE_STOPPED);
+	/* Nobody is there yet when the first vCPU is picked: it is stopped at its first step. */
+	if (v) {
+		r->state.step = v->explorer->d.step;
+		machine_stop(v->machine, MACHINE_STOPPED);
+	}
 }
 
 static void replay_begin(struct strategy *s, u64 seed, u32 nr_vcpus)
@@ -59,8 +64,8 @@ static void replay_begin(struct strategy *s, u64 seed, u32 nr_vcpus)
 	r->state = (struct replay_state){0};
 }
 
-/* The recorded choice for this call, or NULL for the default. */
-static const struct recorded_choice *recorded(struct strategy_replay *r, u32 kind)
+/* The recorded choice for this call, which @cpu makes, or NULL for the default. */
+static const struct recorded_choice *recorded(struct strategy_replay *r, u32 kind, u32 cpu)
 {
 	const struct recorded_choice *c;
 	u32 at = r->calls++;
@@ -70,19 +75,19 @@ static const struct recorded_choice *recorded(struct strategy_replay *r, u32 kin
 	c = &r->r->choices[r->next++];
 	if (c->kind == kind)
 		return c;
-	diverge(r, "%s was recorded here, and %s is asked for",
-		c->kind <= RECORDED_PICK ? choice_words[c->kind] : "nothing known",
-		choice_words[kind]);
+	diverge(r, "CPU%u asks for %s, and what was recorded here is %s", cpu, choice_words[kind],
+		c->kind <= RECORDED_PICK ? choice_words[c->kind] : "nothing known");
 	return NULL;
 }
 
 static u32 replay_pick(struct strategy *s, const struct decision *d)
 {
 	struct strategy_replay *r = (struct strategy_replay *)s;
-	const struct recorded_choice *c = recorded(r, RECORDED_PICK);
+	const struct recorded_choice *c = recorded(r, RECORDED_PICK, d->last);
 
 	if (c && (c->value >= MAX_VCPUS_EXPLORE || !(d->runnable & (1ULL << c->value)))) {
-		diverge(r, "CPU%u was to go on and cannot", c->value);
+		diverge(r, "CPU%u was recorded to go on after CPU%u, and cannot", c->value,
+			d->last);
 		c = NULL;
 	}
 	return c ? c->value : decision_default(d);
@@ -91,11 +96,11 @@ static u32 replay_pick(struct strategy *s, const struct decision *d)
 static u32 replay_choose(struct strategy *s, enum choice kind, u32 cpu, u32 n)
 {
 	struct strategy_replay *r = (struct strategy_replay *)s;
-	const struct recorded_choice *c = recorded(r, kind);
+	const struct recorded_choice *c = recorded(r, kind, cpu);
 
-	(void)cpu;
 	if (c && c->value >= n) {
-		diverge(r, "%s: %u was recorded, of %u possible", choice_words[kind], c->value, n);
+		diverge(r, "CPU%u asks for %s: %u was recorded, of %u possible", cpu,
+			choice_words[kind], c->value, n);
 		c = NULL;
 	}
 	return c ? c->value : 0;
@@ -106,8 +111,15 @@ static void replay_step(struct strategy *s, u32 cpu, const struct pending_access
 {
 	struct strategy_replay *r = (struct strategy_replay *)s;
 
-	if (r->steps < r->nr_checks && r->checks[r->steps] != (u16)history)
-		diverge(r, "CPU%u in %s (%s:%u) is not what was recorded", cpu, access->site->func,
+	if (r->state.diverged)
+		machine_stop(this_vcpu()->machine, MACHINE_STOPPED);
+	else if (r->checks && r->steps >= r->nr_checks)
+		diverge(r, "CPU%u goes on in %s, where what was recorded ended", cpu,
+			access->site->func);
+	else if (r->checks && r->checks[r->steps] != (u16)history)
+		diverge(r,
+			"CPU%u in %s: the history is ...%04x, and was recorded as ...%04x (%s:%u)",
+			cpu, access->site->func, (u16)history, r->checks[r->steps],
 			access->site->file, access->site->line);
 	r->steps++;
 }

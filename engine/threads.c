@@ -74,17 +74,25 @@ void vcpu_run_interrupts(struct vcpu *v)
 	for (;;) {
 		u32 bits = __atomic_load_n(&v->pending, __ATOMIC_RELAXED);
 
+		explore_touch(&v->pending, false);
 		if (unlikely(bits & PENDING_STOP))
 			vcpu_leave();
 		if (!bits || v->irqs_off)
 			return;
+		if (unlikely(buffering_stores()))
+			explore_drain();
 		v->irqs_off = 1;
 		v->in_interrupt++;
 		v->preempt_count++;
+		explore_touch(&v->pending, true);
+		if (v->explorer)
+			explore_interrupted(v);
 		bits = __atomic_exchange_n(&v->pending, 0, __ATOMIC_ACQ_REL);
 		if (unlikely(bits & PENDING_STOP))
 			vcpu_leave();
 		v->machine->ops.interrupt(v, bits);
+		if (unlikely(buffering_stores()))
+			explore_drain();
 		v->preempt_count--;
 		v->in_interrupt--;
 		v->irqs_off = 0;

@@ -7,10 +7,11 @@
  * through engine/access.h. The parts above hang their per-CPU state off the opaque pointers.
  *
  * The current vCPU. `mmt_current` is the only thread-local of the project: a pointer to the
- * current vCPU whose lowest bit says that this vCPU is run by the explorer. A task is a fiber and
- * may go on on another pthread after any switch, and a compiler may keep the address of a
- * thread-local across a call, so it is read by an instruction of its own each time, never through
- * C (x86-64), or through a function that is not inlined (elsewhere).
+ * current vCPU whose lowest bits say that this vCPU is run by the explorer, whether its stores are
+ * buffered (TSO), and whether anybody wants to hear explore_touch(). A task is a fiber and may go
+ * on on another pthread after any switch, and a compiler may keep the address of a thread-local
+ * across a call, so it is read by an instruction of its own each time, never through C (x86-64), or
+ * through a function that is not inlined (elsewhere).
  */
 #ifndef ENGINE_VCPU_H
 #define ENGINE_VCPU_H
@@ -86,6 +87,9 @@ struct vcpu {
 
 extern __thread u64 mmt_current;
 #define MMT_CURRENT_EXPLORE 1ULL
+#define MMT_CURRENT_TSO 2ULL
+#define MMT_CURRENT_TOUCH 4ULL
+#define MMT_CURRENT_BITS 7ULL
 
 /* Sets the calling thread's current vCPU; NULL for none. */
 void vcpu_set_current(struct vcpu *v);
@@ -107,17 +111,43 @@ static __always_inline_fn bool exploring(void)
 	__asm__("testb $1, %%fs:mmt_current@tpoff" : "=@ccnz"(yes));
 	return yes;
 }
+
+/* Nor its memory model: does it run under the explorer with store buffers? */
+static __always_inline_fn bool buffering_stores(void)
+{
+	bool yes;
+
+	__asm__("testb $2, %%fs:mmt_current@tpoff" : "=@ccnz"(yes));
+	return yes;
+}
+
+/* Nor who looks on. */
+static __always_inline_fn bool touches_matter(void)
+{
+	bool yes;
+
+	__asm__("testb $4, %%fs:mmt_current@tpoff" : "=@ccnz"(yes));
+	return yes;
+}
 #else
 u64 vcpu_current_word(void);
 static inline bool exploring(void)
 {
 	return vcpu_current_word() & MMT_CURRENT_EXPLORE;
 }
+static inline bool buffering_stores(void)
+{
+	return vcpu_current_word() & MMT_CURRENT_TSO;
+}
+static inline bool touches_matter(void)
+{
+	return vcpu_current_word() & MMT_CURRENT_TOUCH;
+}
 #endif
 
 static __always_inline_fn struct vcpu *this_vcpu(void)
 {
-	return (struct vcpu *)(vcpu_current_word() & ~MMT_CURRENT_EXPLORE);
+	return (struct vcpu *)(vcpu_current_word() & ~MMT_CURRENT_BITS);
 }
 
 static __always_inline_fn u32 smp_processor_id(void)

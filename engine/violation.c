@@ -79,6 +79,8 @@ void violation_print(FILE *out, const struct machine *m, u32 depth)
 		if (m->ops.describe(&m->vcpus[i], text, sizeof(text)) > 0)
 			fprintf(out, "CPU%u: %s\n", i, text);
 	}
+	if (!depth)
+		return;
 	fprintf(out, "\nlast events, oldest first:\n");
 	event_print_columns(out, m, depth);
 }

@@ -70,7 +70,8 @@ __attribute__((cold, format(printf, 4, 5))) void violation_from_outside(struct m
 
 /*
  * The report in the style of a kernel splat: the BUG line, what the rule is, what every vCPU was
- * doing, and the last @depth events of all vCPUs as columns. The machine must have stopped.
+ * doing, and the last @depth events of all vCPUs as columns (0: none). The machine must have
+ * stopped.
  */
 void violation_print(FILE *out, const struct machine *m, u32 depth);
 

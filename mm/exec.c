@@ -210,9 +210,13 @@ int flush_old_exec(struct linux_binprm *bprm)
 
 static void set_task_comm(struct task_struct *t, const char *comm)
 {
-	spin_lock(&t->alloc_lock);
+	bool locked = !planted(KNOB_COMM_UNLOCKED);
+
+	if (locked)
+		spin_lock(&t->alloc_lock);
 	memcpy(t->comm, comm, TASK_COMM_LEN);
-	spin_unlock(&t->alloc_lock);
+	if (locked)
+		spin_unlock(&t->alloc_lock);
 }
 
 void setup_new_exec(struct linux_binprm *bprm)

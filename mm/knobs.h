@@ -58,7 +58,8 @@
 	X(RMAP_UNLINKED_LATE, "rmap-unlinked-late",                                                \
 	  "a VMA is unhooked from its anon_vmas only after its page tables are freed")             \
 	X(ZEROED_LATE, "page-zeroed-after-map",                                                    \
-	  "a fresh anonymous page is cleared after it has been mapped")
+	  "a fresh anonymous page is cleared after it has been mapped")                            \
+	X(COMM_UNLOCKED, "exec-comm-unlocked", "exec renames the task without task_lock")
 
 enum mm_knob {
 	MM_KNOB_FIRST = KNOBS_MM - 1,

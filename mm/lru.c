@@ -276,6 +276,7 @@ static __noinline void drain_add(struct lru_machine *lru, struct pagevec *pv)
 		if (unlikely(flags & (1u << PG_lru | 1u << PG_buddy | 1u << PG_pcp)) ||
 		    unlikely(oracle_read(p->refcount) <= 0))
 			bad_pagevec_page(p, flags);
+		explore_touch(&p->lru.prev, true);
 		list_add(lru, p, l);
 		if (unlikely(!holds)) {
 			(void)atomic_fetch_or(set, &p->flags);
@@ -321,6 +322,7 @@ static __always_inline_fn void pagevec_add(struct vcpu *v, struct page *p)
 {
 	struct pagevec *pv = &v->mm->lru->add;
 
+	explore_touch(&p->lru.prev, true);
 	if (unlikely(lru_pagevec_cpu(p) >= 0))
 		VIOLATION_WITH(&inv_added_twice, (u32)lru_pagevec_cpu(p),
 			       "pfn %llu is added to the LRU and waits in a pagevec of CPU%d",

@@ -165,6 +165,11 @@ static __always_inline_fn void prepare_free(struct machine *m, const struct mm_m
 	u64 pfn = (u64)(p - mm->pages);
 	u64 mapping = (u64)oracle_read(p->mapping);
 
+	explore_touch(&p->mapping, true);
+	explore_touch(&p->flags, true);
+	explore_touch(&p->refcount, false);
+	explore_touch(&p->mapcount, false);
+	explore_touch(&p->lru.prev, false);
 	if (unlikely((oracle_read(p->flags) & CHECK_AT_FREE) | (u32)oracle_read(p->refcount) |
 		     (u32)(oracle_read(p->mapcount) + 1)) ||
 	    unlikely(mapping && !(mapping & PAGE_MAPPING_ANON)) ||

@@ -4,11 +4,14 @@
  * be the last one.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "mm/mm.h"
 #include "mm/syscalls.h"
 #include "mm/vma.h"
 #include "smp/sched.h"
+
+EVENT_DESC(ev_peek, 398, 0, "looks at", "pid %llu, whose name begins with character %llu");
 
 INVARIANT(inv_vma_of_mm, "vma-of-another-mm", "the VMAs of an mm belong to it and ascend");
 
@@ -46,8 +49,17 @@ static void look(const struct mm_struct *mm)
 	}
 }
 
+/* The name of @t, for people. */
+static void get_task_comm(char *buf, struct task_struct *t)
+{
+	spin_lock(&t->alloc_lock);
+	memcpy(buf, t->comm, TASK_COMM_LEN);
+	spin_unlock(&t->alloc_lock);
+}
+
 int sys_peek_mm(u32 pid)
 {
+	char comm[TASK_COMM_LEN];
 	struct task_struct *t = find_get_task(current->machine, pid);
 	struct mm_struct *mm;
 	int nr;
@@ -55,6 +67,8 @@ int sys_peek_mm(u32 pid)
 	if (!t)
 		return -ESRCH;
 	current->in_syscall = "peek_mm";
+	get_task_comm(comm, t);
+	event_record(&ev_peek, pid, (u64)(unsigned char)comm[0]);
 	mm = get_task_mm(t);
 	put_task_struct(t);
 	if (!mm) {

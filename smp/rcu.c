@@ -82,6 +82,7 @@ void rcu_teardown(struct machine *m)
 
 u64 rcu_callbacks_pending(const struct machine *m)
 {
+	explore_touch(&m->smp->rcu->pending, false);
 	return oracle_read(m->smp->rcu->pending);
 }
 
@@ -91,6 +92,7 @@ static void ripen(struct rcu_head *head)
 	struct vcpu *owner = head->owner;
 	struct rcu_ripe *ripe = &owner->machine->smp->rcu->ripe[owner->id];
 
+	explore_touch(&ripe->list, true);
 	head->next = __atomic_load_n(&ripe->list, __ATOMIC_RELAXED);
 	while (!__atomic_compare_exchange_n(&ripe->list, &head->next, head, true, __ATOMIC_ACQ_REL,
 					    __ATOMIC_RELAXED))
@@ -135,6 +137,7 @@ static void explore_start(struct machine *m, struct rcu_state *r)
 	r->next = NULL;
 	for (u32 i = 0; i < m->nr_vcpus; i++) {
 		/* An idle vCPU is quiescent until it takes its next interrupt. */
+		explore_touch(&m->vcpus[i].run_state, false);
 		if (m->vcpus[i].run_state != VCPU_HALTED && m->vcpus[i].run_state != VCPU_DONE)
 			need |= 1ULL << i;
 	}
@@ -157,6 +160,7 @@ static void explore_quiescent(struct vcpu *v, struct rcu_state *r)
 {
 	struct rcu_head *list, *next;
 
+	explore_touch(&r->running, oracle_read(r->running) != NULL);
 	if (!oracle_read(r->running))
 		return;
 	explore_lock(r);
@@ -177,6 +181,8 @@ void rcu_section_begins(struct vcpu *v)
 {
 	struct rcu_state *r = v->machine->smp->rcu;
 
+	explore_touch(&v->rcu_nesting, true);
+	explore_touch(&r->calls, false);
 	__atomic_store_n(&r->section_began[v->id], oracle_read(r->calls), __ATOMIC_RELAXED);
 }
 
@@ -188,6 +194,7 @@ check_grace_period(const struct machine *m, const struct rcu_head *head)
 	const struct rcu_state *r = m->smp->rcu;
 
 	for (u32 i = 0; i < m->nr_vcpus; i++) {
+		explore_touch(&m->vcpus[i].rcu_nesting, false);
 		if (unlikely(oracle_read(m->vcpus[i].rcu_nesting) &&
 			     oracle_read(r->section_began[i]) < head->call))
 			VIOLATION_WITH(&inv_grace, i,
@@ -204,6 +211,7 @@ void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head))
 	struct rcu_ripe *own = &r->ripe[v->id];
 
 	count_vm_event(VMSTAT_nr_rcu_callbacks);
+	explore_touch(&r->calls, true);
 	if (exploring())
 		head->call = __atomic_add_fetch(&r->calls, 1, __ATOMIC_RELAXED);
 	if (planted(KNOB_RCU_NO_GRACE)) {
@@ -214,9 +222,13 @@ void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head))
 	}
 	head->func = func;
 	head->owner = v;
+	explore_touch(&r->pending, true);
 	__atomic_fetch_add(&r->pending, 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&own->queued, own->queued + 1, __ATOMIC_RELAXED);
 	if (v->explorer) {
+		/* Readers that begin after the grace period see all that came before it. */
+		explore_drain();
+		explore_touch(&r->running, true);
 		explore_lock(r);
 		head->next = r->next;
 		r->next = head;
@@ -258,6 +270,7 @@ void run_softirq_slow(void)
 
 	preempt_disable();
 	v->softirq = 0;
+	explore_touch(&own->list, true);
 	list = oldest_first(__atomic_exchange_n(&own->list, NULL, __ATOMIC_ACQUIRE));
 	for (; list; list = next) {
 		next = list->next;
@@ -267,6 +280,7 @@ void run_softirq_slow(void)
 		nr++;
 		smp_store_release(&own->ran, own->ran + 1);
 	}
+	explore_touch(&r->pending, true);
 	if (nr && !__atomic_sub_fetch(&r->pending, nr, __ATOMIC_ACQ_REL) &&
 	    READ_ONCE(m->smp->finish)) {
 		for (u32 i = 0; i < m->nr_vcpus; i++)

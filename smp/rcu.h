@@ -54,6 +54,8 @@ static __always_inline_fn void rcu_read_unlock(void)
 	struct vcpu *v = this_vcpu();
 
 	init_once(v->rcu_nesting, v->rcu_nesting - 1);
+	if (!v->rcu_nesting)
+		explore_touch(&v->rcu_nesting, true);
 	preempt_enable();
 }
 

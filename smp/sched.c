@@ -22,6 +22,9 @@ static void rq_count(struct machine *m, u32 cpu, s32 delta)
 {
 	struct rq *rq = rq_of(m, cpu);
 
+	/* Also looked at without the lock: steal_task(), and wherever a tick may come. */
+	explore_touch(&rq->nr_queued, true);
+	explore_touch(&m->vcpus[cpu].nr_waiting, true);
 	__atomic_store_n(&rq->nr_queued, rq->nr_queued + (u32)delta, __ATOMIC_RELAXED);
 	__atomic_store_n(&m->vcpus[cpu].nr_waiting, rq->nr_queued, __ATOMIC_RELAXED);
 }
@@ -108,6 +111,7 @@ static void kick_idle(struct machine *m)
 	for (u32 w = 0; w < (m->nr_vcpus + 63) / 64; w++) {
 		u64 set = oracle_read(m->smp->idle_mask[w]);
 
+		explore_touch(&m->smp->idle_mask[w], false);
 		if (set) {
 			smp_send_reschedule(w * 64 + (u32)__builtin_ctzll(set));
 			return;
@@ -358,6 +362,7 @@ static bool steal_task(struct vcpu *v)
 		bool found = false;
 		u32 flags;
 
+		explore_touch(&rq->nr_queued, false);
 		/* From another package only what has to wait for more than one turn. */
 		if (oracle_read(rq->nr_queued) <=
 		    (cpu_distance(m, v->id, cpu) == PLACEMENT_OTHER_PACKAGE))

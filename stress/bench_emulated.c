@@ -405,12 +405,17 @@ size_t bench_plug_emulated(struct bench_measure *measures, size_t n)
 }
 
 static const char *const measure_names[] = {
-	"fault-zap-1",	  "fault-zap-16",    "fault-zap-512",
-	"own-regions-16", "own-regions-512", "shared-region-16",
-	"zap-quiet",	  "zap-shootdown",   "shootdown",
-	"exec",		  "fork-exit",	     "exit-touched",
-	"cache-line-one", "cache-line-two",  "atomic-add",
-	"timestamp",	  "explore-steps",   "explore-schedules",
-	"machine-build",  "machine-memory",
+	"fault-zap-1",	     "fault-zap-16",
+	"fault-zap-512",     "own-regions-16",
+	"own-regions-512",   "shared-region-16",
+	"zap-quiet",	     "zap-shootdown",
+	"shootdown",	     "exec",
+	"fork-exit",	     "exit-touched",
+	"cache-line-one",    "cache-line-two",
+	"atomic-add",	     "timestamp",
+	"explore-steps",     "explore-steps-bare",
+	"explore-steps-pct", "explore-steps-pos",
+	"explore-schedules", "explore-workers",
+	"machine-build",     "machine-memory",
 };
 const struct name_list bench_measure_names = {"measure", measure_names, ARRAY_SIZE(measure_names)};

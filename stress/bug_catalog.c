@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "engine/race_report.h"
 #include "engine/strategy.h"
 #include "stress/jobfile.h"
 #include "stress/schedule.h"
@@ -16,81 +17,77 @@
  * invariants are what the oracle is to say; a bug that shows otherwise is found by accident and
  * counts as missed.
  */
+#define CASE(slug_, job_, schedules_, ...)                                                         \
+	{                                                                                          \
+		.slug = (slug_), .job = (job_), .invariants = {__VA_ARGS__},                       \
+		.schedules = (schedules_)                                                          \
+	}
+
 const struct bug_case bug_cases[] = {
 	/* smp */
-	{"ipi-ack-before-flush",
-	 "bugs/zap-under-use",
-	 {"tlb-exceeds-pagetable", "stale-tlb-at-free"},
-	 200},
-	{"ipi-wait-irqs-off", "bugs/zap-under-use", {"ipi-wait-irqs-off"}, 100},
-	{"rwsem-lost-wakeup", "bugs/mmap-sem", {"deadlock"}, 2000},
-	{"rcu-free-without-grace-period", "bugs/rmap-walk", {"rcu-grace-period"}, 10000},
+	CASE("ipi-ack-before-flush", "bugs/zap-under-use", 200, "tlb-exceeds-pagetable",
+	     "stale-tlb-at-free"),
+	CASE("ipi-wait-irqs-off", "bugs/zap-under-use", 100, "ipi-wait-irqs-off"),
+	CASE("rwsem-lost-wakeup", "bugs/mmap-sem", 2000, "deadlock"),
+	CASE("rcu-free-without-grace-period", "bugs/rmap-walk", 10000, "rcu-grace-period"),
 	/* tlbshoot */
-	{"flush-range-short",
-	 "bugs/zap-under-use",
-	 {"tlb-exceeds-pagetable", "stale-tlb-at-free"},
-	 100},
-	{"flush-skips-cpu",
-	 "bugs/zap-under-use",
-	 {"tlb-exceeds-pagetable", "stale-tlb-at-free"},
-	 100},
-	{"switch-mm-bit-late",
-	 "bugs/switch-in",
-	 {"cpu-not-in-mask", "tlb-exceeds-pagetable"},
-	 1000},
-	{"lazy-cpu-not-flushed",
-	 "bugs/switch",
-	 {"tlb-exceeds-pagetable", "stale-tlb-at-free"},
-	 200},
-	{"flush-compares-current-mm",
-	 "bugs/switch",
-	 {"tlb-exceeds-pagetable", "stale-tlb-at-free"},
-	 200},
-	{"flush-mask-early",
-	 "bugs/switch-in",
-	 {"tlb-exceeds-pagetable", "stale-tlb-at-free"},
-	 3000},
+	CASE("flush-range-short", "bugs/zap-under-use", 100, "tlb-exceeds-pagetable",
+	     "stale-tlb-at-free"),
+	CASE("flush-skips-cpu", "bugs/zap-under-use", 100, "tlb-exceeds-pagetable",
+	     "stale-tlb-at-free"),
+	CASE("switch-mm-bit-late", "bugs/switch-in", 1000, "cpu-not-in-mask",
+	     "tlb-exceeds-pagetable"),
+	CASE("lazy-cpu-not-flushed", "bugs/switch", 200, "tlb-exceeds-pagetable",
+	     "stale-tlb-at-free"),
+	CASE("flush-compares-current-mm", "bugs/switch", 200, "tlb-exceeds-pagetable",
+	     "stale-tlb-at-free"),
+	CASE("flush-mask-early", "bugs/switch-in", 3000, "tlb-exceeds-pagetable",
+	     "stale-tlb-at-free"),
+	{.slug = "switch-mm-no-barrier",
+	 .job = "bugs/switch-in",
+	 .invariants = {"cpu-not-in-mask", "tlb-exceeds-pagetable", "stale-tlb-at-free"},
+	 .schedules = 1000,
+	 .memory_model = MEMORY_MODEL_TSO},
 	/* mm */
-	{"free-before-flush", "bugs/gather-full", {"stale-tlb-at-free"}, 100},
-	{"batch-full-range-off-by-one", "bugs/gather-full", {"stale-tlb-at-free"}, 100},
-	{"parallel-zap-skips-flush", "bugs/parallel-zap", {"stale-data"}, 200},
-	{"zap-dirty-before-flush", "bugs/file-zap", {"clean-page-writable-in-tlb"}, 500},
-	{"rmap-removed-before-flush", "bugs/rmap-removed", {"clean-page-writable-in-tlb"}, 10000},
-	{"zap-drops-dirty", "bugs/dirty-bit", {"lost-write"}, 100},
-	{"pte-clear-unlocked", "bugs/zap-under-use", {"pte-changed-without-lock"}, 100},
-	{"mmap-sem-under-ptl", "bugs/zap-under-use", {"sleeping-in-atomic"}, 100},
-	{"pte-clear-not-atomic", "bugs/dirty-bit", {"lost-write"}, 20000},
-	{"table-freed-at-once",
-	 "bugs/teardown",
-	 {"stale-tlb-at-free", "table-freed-under-walk"},
-	 100},
-	{"rss-forgotten", "bugs/gather-full", {"bad-rss-counter", "rss"}, 100},
-	{"mapcount-not-dropped", "bugs/zap-under-use", {"bad-page-state", "mapcount"}, 100},
-	{"lazy-mm-not-pinned", "bugs/borrowed-mm", {"mm-use-after-free", "mm-freed-in-use"}, 100},
-	{"get-task-mm-unlocked",
-	 "bugs/look-at-mm",
-	 {"mm-users-resurrected", "mm-use-after-free"},
-	 500},
-	{"lock-order-inversion", "bugs/truncate", {"lock-order"}, 100},
-	{"cow-no-flush", "bugs/cow", {"tlb-exceeds-pagetable", "stale-tlb-at-free"}, 1000},
-	{"fork-no-flush", "bugs/fork", {"tlb-exceeds-pagetable"}, 200},
-	{"mkclean-no-flush",
-	 "bugs/file-zap",
-	 {"clean-page-writable-in-tlb", "tlb-exceeds-pagetable"},
-	 500},
-	{"mprotect-no-flush", "bugs/mprotect", {"tlb-exceeds-pagetable"}, 100},
-	{"exit-munlock-skipped", "bugs/teardown", {"locked-vm-left"}, 100},
-	{"commit-not-returned", "bugs/teardown", {"leak"}, 100},
-	{"notifier-end-missing", "bugs/teardown", {"mm-not-torn-down"}, 100},
-	{"exec-drops-active-mm-twice",
-	 "bugs/borrowed-mm",
-	 {"mm-freed-in-use", "mm-use-after-free"},
-	 100},
-	{"exec-keeps-address-limit", "bugs/borrowed-mm", {"address-limit"}, 100},
-	{"pagevec-no-reference", "bugs/mmap-sem", {"page-freed-in-pagevec"}, 100},
-	{"uncharge-lost", "bugs/teardown", {"memcg-charges"}, 100},
-	{"rmap-unlinked-late", "bugs/rmap-walk", {"rmap-after-tables"}, 1000},
-	{"page-zeroed-after-map", "bugs/zap-under-use", {"lost-write", "stale-data"}, 5000},
+	CASE("free-before-flush", "bugs/gather-full", 100, "stale-tlb-at-free"),
+	CASE("batch-full-range-off-by-one", "bugs/gather-full", 100, "stale-tlb-at-free",
+	     "tlb-exceeds-pagetable"),
+	CASE("parallel-zap-skips-flush", "bugs/parallel-zap", 200, "stale-data"),
+	CASE("zap-dirty-before-flush", "bugs/file-zap", 500, "clean-page-writable-in-tlb"),
+	CASE("rmap-removed-before-flush", "bugs/rmap-removed", 10000, "clean-page-writable-in-tlb"),
+	CASE("zap-drops-dirty", "bugs/dirty-bit", 100, "lost-write"),
+	CASE("pte-clear-unlocked", "bugs/zap-under-use", 100, "pte-changed-without-lock"),
+	CASE("mmap-sem-under-ptl", "bugs/zap-under-use", 100, "sleeping-in-atomic"),
+	CASE("pte-clear-not-atomic", "bugs/dirty-bit", 20000, "lost-write"),
+	CASE("table-freed-at-once", "bugs/teardown", 100, "stale-tlb-at-free",
+	     "table-freed-under-walk"),
+	CASE("rss-forgotten", "bugs/gather-full", 100, "bad-rss-counter", "rss"),
+	CASE("mapcount-not-dropped", "bugs/zap-under-use", 100, "bad-page-state", "mapcount"),
+	CASE("lazy-mm-not-pinned", "bugs/borrowed-mm", 100, "mm-use-after-free", "mm-freed-in-use"),
+	CASE("get-task-mm-unlocked", "bugs/look-at-mm", 500, "mm-users-resurrected",
+	     "mm-use-after-free"),
+	CASE("lock-order-inversion", "bugs/truncate", 100, "lock-order"),
+	CASE("cow-no-flush", "bugs/cow", 1000, "tlb-exceeds-pagetable", "stale-tlb-at-free",
+	     "lost-write"),
+	CASE("fork-no-flush", "bugs/fork", 200, "tlb-exceeds-pagetable"),
+	CASE("mkclean-no-flush", "bugs/file-zap", 500, "clean-page-writable-in-tlb",
+	     "tlb-exceeds-pagetable"),
+	CASE("mprotect-no-flush", "bugs/mprotect", 100, "tlb-exceeds-pagetable"),
+	CASE("exit-munlock-skipped", "bugs/teardown", 100, "locked-vm-left"),
+	CASE("commit-not-returned", "bugs/teardown", 100, "leak"),
+	CASE("notifier-end-missing", "bugs/teardown", 100, "mm-not-torn-down"),
+	CASE("exec-drops-active-mm-twice", "bugs/borrowed-mm", 100, "mm-freed-in-use",
+	     "mm-use-after-free"),
+	CASE("exec-keeps-address-limit", "bugs/borrowed-mm", 100, "address-limit"),
+	CASE("pagevec-no-reference", "bugs/mmap-sem", 100, "page-freed-in-pagevec", "refcount"),
+	CASE("uncharge-lost", "bugs/teardown", 100, "memcg-charges"),
+	CASE("rmap-unlinked-late", "bugs/rmap-walk", 1000, "rmap-after-tables"),
+	CASE("page-zeroed-after-map", "bugs/zap-under-use", 5000, "lost-write", "stale-data"),
+	{.slug = "exec-comm-unlocked",
+	 .job = "bugs/rename",
+	 .invariants = {"data-race"},
+	 .schedules = 200,
+	 .needs_tsan = true},
 };
 const size_t nr_bug_cases = ARRAY_SIZE(bug_cases);
 
@@ -103,6 +100,11 @@ const struct bug_case *bug_case_find(const char *slug)
 	return NULL;
 }
 
+bool bug_case_runs_here(const struct bug_case *c)
+{
+	return RACE_REPORTS || !c->needs_tsan;
+}
+
 bool bug_case_expects(const struct bug_case *c, const char *invariant)
 {
 	for (u32 i = 0; i < BUG_INVARIANTS_MAX && c->invariants[i]; i++) {
@@ -112,28 +114,64 @@ bool bug_case_expects(const struct bug_case *c, const char *invariant)
 	return false;
 }
 
-int bug_case_configure(const struct bug_case *c, bool planted, struct config *config,
-		       struct error *err)
+static void plant(const struct bug_case *c, struct config *config)
+{
+	snprintf(config->bugs.name[0], sizeof(config->bugs.name[0]), "%s", c->slug);
+	config->bugs.nr = 1;
+	config->origin[OPT_BUG] = ORIGIN_COMMAND_LINE;
+}
+
+/* Reads the job, unless there is to be none, and fills in the rest. */
+static int configure(const struct bug_case *c, u64 seed, struct config *config, struct error *err)
 {
 	struct known_names names;
 	struct host_facts host;
 
-	config_init(config, VERB_EXPLORE);
 	verbs_known_names(&names);
-	snprintf(config->job_name, sizeof(config->job_name), "%s", c->job);
-	config->origin[OPT_JOB] = ORIGIN_COMMAND_LINE;
-	config->seed = BUG_CATALOG_SEED;
-	config->origin[OPT_SEED] = ORIGIN_COMMAND_LINE;
-	config->iterations = c->schedules;
-	config->origin[OPT_ITERATIONS] = ORIGIN_COMMAND_LINE;
-	if (planted) {
-		snprintf(config->bugs.name[0], sizeof(config->bugs.name[0]), "%s", c->slug);
-		config->bugs.nr = 1;
-		config->origin[OPT_BUG] = ORIGIN_COMMAND_LINE;
+	if (config->programs == PROGRAMS_JOB) {
+		snprintf(config->job_name, sizeof(config->job_name), "%s", c->job);
+		config->origin[OPT_JOB] = ORIGIN_COMMAND_LINE;
 	}
+	config->seed = seed;
+	config->origin[OPT_SEED] = ORIGIN_COMMAND_LINE;
+	config->memory_model = c->memory_model;
+	if (c->memory_model != MEMORY_MODEL_SC)
+		config->origin[OPT_MEMORY_MODEL] = ORIGIN_COMMAND_LINE;
+	config->origin[OPT_ITERATIONS] = ORIGIN_COMMAND_LINE;
 	if (host_facts_read(&host, err) || jobfile_load(config, &names, NULL, err))
 		return -1;
 	return config_resolve(config, &host, err);
+}
+
+int bug_case_configure(const struct bug_case *c, bool planted, struct config *config,
+		       struct error *err)
+{
+	config_init(config, VERB_EXPLORE);
+	config->iterations = c->schedules;
+	if (planted)
+		plant(c, config);
+	return configure(c, BUG_CATALOG_SEED, config, err);
+}
+
+int bug_case_configure_as(const struct bug_case *c, const char *strategy, enum programs programs,
+			  u64 seed, struct config *config, struct error *err)
+{
+	config_init(config, VERB_EXPLORE);
+	plant(c, config);
+	snprintf(config->strategy, sizeof(config->strategy), "%s", strategy);
+	config->origin[OPT_STRATEGY] = ORIGIN_COMMAND_LINE;
+	config->programs = programs;
+	config->origin[OPT_PROGRAMS] = ORIGIN_COMMAND_LINE;
+	return configure(c, seed, config, err);
+}
+
+bool bug_asked_for(const struct config *config, const char *slug)
+{
+	for (unsigned int i = 0; i < config->bugs.nr; i++) {
+		if (!strcmp(config->bugs.name[i], slug))
+			return true;
+	}
+	return !config->bugs.nr;
 }
 
 static double now_s(void)

@@ -28,6 +28,8 @@ struct bug_case {
 	const char *job;			    /* for --job */
 	const char *invariants[BUG_INVARIANTS_MAX]; /* one of these breaks; NULL: no more */
 	u32 schedules;				    /* found within so many */
+	enum memory_model memory_model;		    /* under which it can be seen */
+	bool needs_tsan; /* plain memory without its lock: ThreadSanitizer's builds alone show it */
 };
 
 /* One for each of bugs[], in its order. */
@@ -37,6 +39,9 @@ extern const size_t nr_bug_cases;
 /* NULL for a slug that nobody knows. */
 const struct bug_case *bug_case_find(const char *slug);
 
+/* Can this build show it? */
+bool bug_case_runs_here(const struct bug_case *c);
+
 /* Is @invariant one of those that show the bug? */
 bool bug_case_expects(const struct bug_case *c, const char *invariant);
 
@@ -44,6 +49,13 @@ bool bug_case_expects(const struct bug_case *c, const char *invariant);
  * BUG_CATALOG_SEED` would, with the bug planted or not. 0, or -1 with @err filled. */
 int bug_case_configure(const struct bug_case *c, bool planted, struct config *config,
 		       struct error *err);
+
+/* The same, planted, with another strategy, source of programs and seed, and no limit. */
+int bug_case_configure_as(const struct bug_case *c, const char *strategy, enum programs programs,
+			  u64 seed, struct config *config, struct error *err);
+
+/* Is the bug among those that @config names? It is where none is named. */
+bool bug_asked_for(const struct config *config, const char *slug);
 
 #define BUG_FINDING_WORD 64
 

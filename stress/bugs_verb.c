@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "stress/bug_catalog.h"
+#include "stress/bug_table.h"
 #include "stress/bugs.h"
 #include "stress/verbs.h"
 
@@ -22,15 +23,6 @@ static int list(void)
 	return VERDICT_CLEAN;
 }
 
-static bool asked_for(const struct config *config, const char *slug)
-{
-	for (unsigned int i = 0; i < config->bugs.nr; i++) {
-		if (!strcmp(config->bugs.name[i], slug))
-			return true;
-	}
-	return !config->bugs.nr;
-}
-
 /* One row of the table. VERDICT_PLANTED_FOUND, VERDICT_PLANTED_MISSED, or an error's after a line
  * on stderr. */
 static int check_one(const struct bug_case *c)
@@ -40,6 +32,10 @@ static int check_one(const struct bug_case *c)
 	struct config config;
 	bool right;
 
+	if (!bug_case_runs_here(c)) {
+		printf("%-30s %-6s needs a ThreadSanitizer build\n", c->slug, "-");
+		return VERDICT_PLANTED_FOUND;
+	}
 	if (bug_case_configure(c, true, &config, &err) ||
 	    bug_explore(&config, c->schedules, NULL, &found, &err)) {
 		config_destroy(&config);
@@ -57,28 +53,32 @@ static int check_one(const struct bug_case *c)
 
 static int check(const struct config *config)
 {
-	unsigned int found = 0, missed = 0;
+	unsigned int found = 0, missed = 0, skipped = 0;
 
 	printf("%-30s %-6s %-27s %10s %8s\n", "bug", "found", "invariant", "schedules", "seconds");
 	for (size_t i = 0; i < nr_bug_cases; i++) {
 		int status;
 
-		if (!asked_for(config, bug_cases[i].slug))
+		if (!bug_asked_for(config, bug_cases[i].slug))
 			continue;
 		status = check_one(&bug_cases[i]);
-		if (status == VERDICT_PLANTED_FOUND)
+		if (!bug_case_runs_here(&bug_cases[i]))
+			skipped++;
+		else if (status == VERDICT_PLANTED_FOUND)
 			found++;
 		else if (status == VERDICT_PLANTED_MISSED)
 			missed++;
 		else
 			return status;
 	}
-	printf("%u found, %u missed\n", found, missed);
+	printf("%u found, %u missed, %u need another build\n", found, missed, skipped);
 	return missed ? VERDICT_PLANTED_MISSED : VERDICT_PLANTED_FOUND;
 }
 
 int verb_bugs(const struct config *config)
 {
+	if (!strcmp(config->action, "check") && config->table)
+		return bug_table(stdout, config);
 	/* The parser has checked the action. */
 	return strcmp(config->action, "check") ? list() : check(config);
 }

@@ -19,6 +19,11 @@
 #define CPUS_LEAST 4
 /* Exploring must not depend on the host: the same seed is to give the same run everywhere. */
 #define CPUS_EXPLORE 4
+/* Random programs: three CPUs, for a few races need a third one, and frames for four processes with
+ * their children. Behind the largest power of two, where the allocator begins, are few. */
+#define CPUS_RANDOM 3
+#define PAGES_RANDOM 192
+#define TLB_RANDOM "tiny"
 #define DURATION_DEFAULT (10 * NSEC_PER_SEC)
 /* The largest CONFIG_NR_CPUS of Linux on x86 (arch/x86/Kconfig, NR_CPUS_RANGE_END). */
 #define HOST_PUS_MAX 8192
@@ -92,10 +97,23 @@ int host_facts_read(struct host_facts *facts, struct error *err)
 	return 0;
 }
 
+/* The machine for random programs. Small, so that little is set up and taken down for each. */
+static void resolve_random(struct config *config)
+{
+	if (config->origin[OPT_CPUS] == ORIGIN_DEFAULT)
+		config->cpus = CPUS_RANDOM;
+	if (config->origin[OPT_PAGES] == ORIGIN_DEFAULT)
+		config->pages = PAGES_RANDOM;
+	if (config->origin[OPT_TLB] == ORIGIN_DEFAULT)
+		memcpy(config->tlb, TLB_RANDOM, sizeof(TLB_RANDOM));
+}
+
 static void resolve_defaults(struct config *config, const struct host_facts *facts)
 {
 	bool ends_otherwise = config->iterations || config->until_found;
 
+	if (config->programs == PROGRAMS_RANDOM)
+		resolve_random(config);
 	if (config->cpus == 0 && config->verb == VERB_EXPLORE)
 		config->cpus = CPUS_EXPLORE;
 	else if (config->cpus == 0)
@@ -143,6 +161,13 @@ static int check_job(const struct config *config, struct error *err)
 	const struct job *job = &config->job;
 	uint64_t working_set = job_working_set(job);
 
+	/* Random programs are drawn so that they fit; the default job is not looked at. */
+	if (config->programs == PROGRAMS_RANDOM && config->origin[OPT_JOB] != ORIGIN_DEFAULT)
+		return error_input(err,
+				   "--programs: random programs take the place of a job's; leave "
+				   "out --job, or give --programs job");
+	if (config->programs == PROGRAMS_RANDOM)
+		return 0;
 	for (size_t i = 0; i < job->nr_groups; i++) {
 		if (check_affinity(config, &job->groups[i], err))
 			return -1;

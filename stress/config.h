@@ -64,6 +64,7 @@ enum verb {
 	X(OPT_STRATEGY, "strategy")                                                                \
 	X(OPT_MEMORY_MODEL, "memory-model")                                                        \
 	X(OPT_MAX_STEPS, "max-steps")                                                              \
+	X(OPT_ONLY_OPERATIONS, "only-operations")                                                  \
 	X(OPT_POLICY, "policy")                                                                    \
 	X(OPT_TABLE_FREE, "table-free")                                                            \
 	X(OPT_WRITE_NOTIFY, "write-notify")                                                        \
@@ -155,9 +156,12 @@ struct config {
 	unsigned int workers;	/* machines that explore side by side */
 	unsigned int findings;	/* different violations to look for before it ends */
 	bool minimize;		/* what was found is made small before it is shown */
+	bool minimizes;		/* of a configuration read from a schedule file: the verb minimize
+				   has read it, not replay */
 	char strategy[CONFIG_NAME_SIZE]; /* with its parameter: "pct:3" */
 	enum memory_model memory_model;
 	uint64_t max_steps;
+	bool only_operations; /* a schedule ends when all programs are through */
 
 	/* What is looked at, and where it is written. */
 	bool full;		      /* explain every step */
@@ -201,13 +205,15 @@ int host_facts_read(struct host_facts *facts, struct error *err);
 int config_resolve(struct config *config, const struct host_facts *facts, struct error *err);
 
 /*
- * What the run is called. The configuration of a replay is the one that explore had, read from a
- * schedule file: explore itself takes no file.
+ * What the run is called. The configuration of replay and minimize is the one that explore had,
+ * read from a schedule file: explore itself takes no file.
  */
 static inline const char *config_run_name(const struct config *config)
 {
-	return verb_names.names[config->verb == VERB_EXPLORE && config->file[0] ? VERB_REPLAY
-										: config->verb];
+	enum verb reader = config->minimizes ? VERB_MINIMIZE : VERB_REPLAY;
+
+	return verb_names
+		.names[config->verb == VERB_EXPLORE && config->file[0] ? reader : config->verb];
 }
 
 /* Whether bugs are planted: the run is BUSTED. */

@@ -357,6 +357,16 @@ static uint32_t largest_region(const struct job_group *group)
 	return max(max(group->anon, group->shared), group->file_pages);
 }
 
+struct page_range group_default_op_pages(const struct job_group *group)
+{
+	uint32_t largest = largest_region(group);
+
+	return (struct page_range){
+		.lo = 1,
+		.hi = largest ? min(largest, (uint32_t)DEFAULT_OP_PAGES_MAX) : DEFAULT_OP_PAGES_MAX,
+	};
+}
+
 /* What @group lacks for an operation with @needs, NULL where it lacks nothing. */
 static const char *lacking(const struct job_group *group, enum job_op_needs needs)
 {
@@ -394,12 +404,8 @@ static int check_mix(const struct group_draft *draft, struct job_group *group, c
 		if (check_op(group, op, job_ops[op].needs, file, draft->key_line[GROUP_OPS], err))
 			return -1;
 	}
-	if (!op_pages_line) {
-		group->op_pages.lo = 1;
-		group->op_pages.hi = DEFAULT_OP_PAGES_MAX;
-		if (largest && largest < DEFAULT_OP_PAGES_MAX)
-			group->op_pages.hi = largest;
-	}
+	if (!op_pages_line)
+		group->op_pages = group_default_op_pages(group);
 	if (op_pages_line && largest && group->op_pages.hi > largest)
 		return error_input(err,
 				   "%s:%u: op-pages: %u is more than the %u pages of the group's "

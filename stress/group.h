@@ -69,6 +69,9 @@ int group_complete(struct group_draft *draft, const char *file, struct error *er
 int group_check(const struct group_draft *draft, const struct job *job, struct job_group *group,
 		struct error *err);
 
+/* The pages that an operation of @group's mix takes if nobody says so. */
+struct page_range group_default_op_pages(const struct job_group *group);
+
 /* Writes the part of --help that lists the keys. */
 void group_help(FILE *out);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "stress/job.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,40 @@ void job_destroy(struct job *job)
 	}
 	free(job->groups);
 	memset(job, 0, sizeof(*job));
+}
+
+/* @size bytes; NULL for none, and *failed without memory. */
+static void *copy_of(const void *from, size_t size, bool *failed)
+{
+	void *to = size ? malloc(size) : NULL;
+
+	if (to)
+		memcpy(to, from, size);
+	else if (size)
+		*failed = true;
+	return to;
+}
+
+int job_copy(struct job *to, const struct job *from)
+{
+	bool failed = false;
+
+	*to = *from;
+	to->groups = copy_of(from->groups, from->nr_groups * sizeof(*to->groups), &failed);
+	if (!to->groups)
+		to->nr_groups = 0;
+	for (size_t i = 0; i < to->nr_groups; i++) {
+		struct job_group *g = &to->groups[i];
+
+		g->mix.entries =
+			copy_of(g->mix.entries, g->mix.nr * sizeof(*g->mix.entries), &failed);
+		g->program.ops =
+			copy_of(g->program.ops, g->program.nr * sizeof(*g->program.ops), &failed);
+	}
+	if (!failed)
+		return 0;
+	job_destroy(to);
+	return -ENOMEM;
 }
 
 unsigned int job_tasks(const struct job *job)

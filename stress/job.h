@@ -119,6 +119,10 @@ struct job {
 /* Frees what the job owns and leaves an empty job. */
 void job_destroy(struct job *job);
 
+/* Makes @to, which is overwritten, a copy of @from that owns what it has. 0, or -ENOMEM: then @to
+ * is empty. */
+int job_copy(struct job *to, const struct job *from);
+
 /* Tasks of all groups. */
 unsigned int job_tasks(const struct job *job);
 

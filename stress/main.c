@@ -15,6 +15,20 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifdef __SANITIZE_THREAD__
+const char *__tsan_default_options(void);
+
+/*
+ * ThreadSanitizer's defaults for this program. The explorer meets the same race again when it makes
+ * its schedule small or replays it, so it must be told each time; and what a race means for the
+ * exit status is the verdict's to say (engine/race_report.h). TSAN_OPTIONS still decides.
+ */
+const char *__tsan_default_options(void)
+{
+	return "suppress_equal_stacks=0:suppress_equal_addresses=0:exitcode=0";
+}
+#endif
+
 static int complain(const struct error *err)
 {
 	fprintf(stderr, "mmtorture: %s\n", err->line);
@@ -52,6 +66,8 @@ static int run_verb(const struct config *config)
 	if (config->json[0] && whole_file_probe(config->json, "--json", &err))
 		return complain(&err);
 	if (config->schedule[0] && whole_file_probe(config->schedule, "--schedule", &err))
+		return complain(&err);
+	if (config->trace[0] && whole_file_probe(config->trace, "--trace", &err))
 		return complain(&err);
 	switch (config->verb) {
 	case VERB_SOAK:

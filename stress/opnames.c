@@ -7,7 +7,8 @@
 	X(JOB_OP_DONTNEED, "dontneed", "r[fp", JOB_OP_REGION,                                      \
 	  "madvise(MADV_DONTNEED), of all by default")                                             \
 	X(JOB_OP_MMAP, "mmap", "Rp", JOB_OP_USER, "map fresh anonymous memory")                    \
-	X(JOB_OP_MUNMAP, "munmap", "r[fp", JOB_OP_USER, "unmap it, all by default")                \
+	X(JOB_OP_MUNMAP, "munmap", "r[fp", JOB_OP_USER,                                            \
+	  "unmap it; with FIRST: those pages, and map them afresh")                                \
 	X(JOB_OP_MPROTECT, "mprotect", "rm[fp", JOB_OP_USER,                                       \
 	  "change protection: 0 none, 1 read, 3 read and write")                                   \
 	X(JOB_OP_BRK, "brk", "[p", JOB_OP_USER, "move the end of the heap")                        \
@@ -15,17 +16,20 @@
 	X(JOB_OP_MUNLOCK, "munlock", "r[fp", JOB_OP_REGION, "unlock them")                         \
 	X(JOB_OP_FORK, "fork", "", JOB_OP_USER, "fork a child that works and exits")               \
 	X(JOB_OP_EXEC, "exec", "[p", JOB_OP_ANY, "exec a new image, tear the old one down")        \
-	X(JOB_OP_EXEC_FAIL, "exec-fail", "", JOB_OP_ANY, "an exec that fails before its end")      \
-	X(JOB_OP_EXIT, "exit", "", JOB_OP_ANY, "exit; a successor takes the task's place")         \
+	X(JOB_OP_EXEC_FAIL, "exec-fail", "[a", JOB_OP_ANY,                                         \
+	  "an exec that fails, with 1 when the old image has gone")                                \
+	X(JOB_OP_EXIT, "exit", "", JOB_OP_ANY, "exit; a successor goes on in the task's place")    \
 	X(JOB_OP_MSYNC, "msync", "[fp", JOB_OP_FILE, "write dirty file pages back")                \
 	X(JOB_OP_TRUNCATE, "truncate", "[p", JOB_OP_FILE,                                          \
 	  "cut the file to PAGES, then extend it again")                                           \
 	X(JOB_OP_DROPCACHE, "dropcache", "", JOB_OP_ANY, "drop clean pages of the page cache")     \
 	X(JOB_OP_YIELD, "yield", "[n", JOB_OP_ANY, "give the CPU away")                            \
 	X(JOB_OP_SLEEP, "sleep", "[n", JOB_OP_ANY, "sleep for emulated operations")                \
-	X(JOB_OP_GETMM, "getmm", "", JOB_OP_ANY, "look at another task's mm, as /proc does")       \
-	X(JOB_OP_KTHREAD, "kthread", "[n", JOB_OP_ANY, "let a kernel thread run on a borrowed mm") \
-	X(JOB_OP_AGE, "age", "[n", JOB_OP_ANY,                                                     \
+	X(JOB_OP_GETMM, "getmm", "[t", JOB_OP_ANY,                                                 \
+	  "look at the mm of the job's task TASK, or of some, as /proc does")                      \
+	X(JOB_OP_KTHREAD, "kthread", "[nt", JOB_OP_ANY,                                            \
+	  "let a kernel thread run on TASK's or somebody's mm")                                    \
+	X(JOB_OP_AGE, "age", "[ng", JOB_OP_ANY,                                                    \
 	  "ask by rmap who has used N page frames, 8 by default")
 
 const struct job_op_spec job_ops[NR_JOB_OPS] = {

@@ -7,9 +7,11 @@
  * A signature has a letter for each argument: r is the name of a region, R names a region that
  * the operation makes; f is a page's index in its region, p a number of pages, m a protection
  * (PROT_READ | PROT_WRITE of mman.h: 0 none, 1 read, 3 read and write), n a number of times or of
- * emulated operations. All but r and R are a number, or LO-HI to draw one each time. What stands
- * after '[' may be left out, from the right. Regions that exist without being made: `anon`,
- * `shared` and `file`, each where the group has it.
+ * emulated operations, t a task's number in the job, g the number of a page frame, a whether a
+ * failure comes after the point of no return (0 or 1). Of tasks and frames there is never one too
+ * few: counting goes on from 0 behind the last. All but r and R are a number, or LO-HI to draw one
+ * each time. What stands after '[' may be left out, from the right. Regions that exist without
+ * being made: `anon`, `shared` and `file`, each where the group has it.
  *
  * Constant data; no locks.
  */

@@ -214,6 +214,16 @@ const struct option_row option_table[NR_OPTIONS] = {
 			.verbs = SOAK | EXPLORE,
 			.help = "what makes freeing page tables safe: the flush's interrupts, or RCU",
 		},
+	[OPT_ONLY_OPERATIONS] =
+		{
+			.type = OPTION_FLAG,
+			FIELD(only_operations),
+			.in_job = true,
+			.preset = "no",
+			.verbs = EXPLORE,
+			.help = "a schedule is the operations alone: neither how their tasks come to "
+				"run nor how they exit is explored",
+		},
 	[OPT_WRITE_NOTIFY] =
 		{
 			.type = OPTION_FLAG,

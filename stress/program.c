@@ -66,6 +66,9 @@ static const struct arg_kind arg_kinds[] = {
 	{'p', "PAGES", JOB_PAGES_MAX},
 	{'m', "PROT", PROTECTION_MAX},
 	{'n', "N", JOB_THINK_MAX},
+	{'t', "TASK", JOB_TASKS_MAX - 1},
+	{'g', "FRAME", JOB_PAGES_MAX - 1},
+	{'a', "AFTER", 1},
 };
 
 static const struct arg_kind *arg_kind(char letter)

@@ -141,6 +141,9 @@ static void compose_drawing(struct line *line, const struct progress *progress,
 	/* Before the rates, for this must not be cut. */
 	add(line, " | violations %" PRIu64 "%s", sample->violations,
 	    sample->violations ? " !!!" : "");
+	for (size_t i = 0; i < sample->nr_totals; i++)
+		add(line, "%s%s %" PRIu64, i ? "  " : " | ", sample->totals[i].name,
+		    sample->totals[i].value);
 	for (size_t i = 0; i < counters_shown(sample); i++) {
 		add(line, "%s%s ", i ? "  " : " | ", sample->counters[i].name);
 		add_rate(line, rate_of(progress, sample, i));
@@ -165,6 +168,8 @@ static void compose_record(struct line *line, const struct progress *progress,
 		add(line, " iterations: %" PRIu64 "/%" PRIu64, sample->iterations,
 		    sample->iterations_limit);
 	add(line, " violations: %" PRIu64, sample->violations);
+	for (size_t i = 0; i < sample->nr_totals; i++)
+		add(line, " %s: %" PRIu64, sample->totals[i].name, sample->totals[i].value);
 	for (size_t i = 0; i < counters_shown(sample); i++)
 		add(line, " %s/s: %.0f", sample->counters[i].name, rate_of(progress, sample, i));
 	if (sample->violations)

@@ -35,6 +35,8 @@ struct progress_sample {
 	uint64_t violations;
 	const struct counter *counters; /* the same ones in the same order each time */
 	size_t nr_counters;		/* those beyond PROGRESS_COUNTERS_MAX are not shown */
+	const struct counter *totals;	/* shown as they are, not as rates */
+	size_t nr_totals;
 };
 
 struct progress {

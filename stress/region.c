@@ -52,6 +52,8 @@ static void set_up(struct region *r, enum region_kind kind, u64 start, u32 pages
 	r->domain = domain & 0x7fff;
 	r->exact = exact;
 	r->unstable = false;
+	r->gone = false;
+	r->haunted = false;
 }
 
 int region_init(struct machine *m, struct region *r, enum region_kind kind, u64 start, u32 pages,
@@ -86,6 +88,37 @@ void region_forget(struct region *r)
 	r->kind = REGION_NONE;
 }
 
+/* What is looked at here is no decision point of its own: a strategy that asks which steps depend
+ * on each other is told. Users come and go in any order, as long as nobody condemns the region. */
+void region_enter(struct region *r)
+{
+	explore_touch(r, false);
+	__atomic_fetch_add(&r->users, 1, __ATOMIC_RELAXED);
+}
+
+void region_leave(struct region *r)
+{
+	explore_touch(r, r->gone);
+	if (!__atomic_sub_fetch(&r->users, 1, __ATOMIC_ACQ_REL) && r->gone)
+		region_forget(r);
+}
+
+void region_condemn(struct region *r)
+{
+	explore_touch(r, true);
+	r->gone = true;
+	r->unstable = true;
+}
+
+void region_haunt(const struct region *gone, struct region *r)
+{
+	if (!gone->gone || gone->start >= r->start + ((u64)r->pages << PAGE_SHIFT) ||
+	    r->start >= gone->start + ((u64)gone->pages << PAGE_SHIFT))
+		return;
+	r->haunted = true;
+	r->unstable = true;
+}
+
 int region_copy(struct machine *m, struct region *to, const struct region *from, bool exact)
 {
 	int err;
@@ -105,6 +138,7 @@ int region_copy(struct machine *m, struct region *to, const struct region *from,
 	}
 	memcpy(to->name, from->name, sizeof(to->name));
 	to->unstable = from->unstable;
+	to->haunted = from->haunted || from->gone;
 	if (to->exact && to->kind == REGION_ANON)
 		memcpy(to->shadow, from->shadow, from->pages * sizeof(*to->shadow));
 	return 0;
@@ -128,6 +162,7 @@ static __shadow void check_exact(const struct region *r, u32 page, u64 value)
 {
 	struct shadow_page *s = &r->shadow[page];
 
+	explore_touch(s, s->unsure);
 	if (likely(value == s->last))
 		return;
 	/* Until the flush of a zap a CPU may see the old page while another one writes a new one.
@@ -159,6 +194,8 @@ int region_read(struct region *r, u32 page)
 
 	if (unlikely(err))
 		return access_failed(r, page, err, "read");
+	if (unlikely(r->gone || r->haunted))
+		return 0;
 	if (value && unlikely((value ^ owner_bits(r, page)) >> VALUE_SEQUENCE_BITS) &&
 	    r->kind != REGION_FILE_PRIVATE)
 		VIOLATION(&inv_foreign_data,
@@ -172,12 +209,14 @@ int region_read(struct region *r, u32 page)
 	return 0;
 }
 
-static __shadow void shadow_written(struct shadow_page *s, u64 value)
+static __shadow void shadow_written(struct shadow_page *s, u64 value, bool gone)
 {
+	explore_touch(s, true);
 	s->last = value;
 	s->writes++;
-	/* A zap that is under way may take it; or has taken the page that it went to. */
-	s->unsure = s->zaps != 0;
+	/* A zap that is under way may take it; or has taken the page that it went to. And of a
+	 * file's shadow, which outlives the mapping: it may have gone to what is there now. */
+	s->unsure = s->zaps != 0 || gone;
 }
 
 int region_write(struct user_task *u, struct region *r, u32 page)
@@ -188,7 +227,7 @@ int region_write(struct user_task *u, struct region *r, u32 page)
 	if (unlikely(err))
 		return access_failed(r, page, err, "write");
 	if (r->exact)
-		shadow_written(&r->shadow[page], value);
+		shadow_written(&r->shadow[page], value, r->gone);
 	return 0;
 }
 
@@ -199,6 +238,7 @@ __shadow void region_zap_begin(struct region *r, u32 page, u32 nr, u32 *writes)
 	for (u32 i = 0; i < nr; i++) {
 		struct shadow_page *s = &r->shadow[page + i];
 
+		explore_touch(s, true);
 		s->zaps++;
 		if (writes)
 			writes[i] = s->writes;
@@ -212,6 +252,7 @@ __shadow void region_zap_end(struct region *r, u32 page, u32 nr, const u32 *writ
 	for (u32 i = 0; i < nr; i++) {
 		struct shadow_page *s = &r->shadow[page + i];
 
+		explore_touch(s, true);
 		s->zaps--;
 		if (writes && s->writes == writes[i]) {
 			/* Nobody wrote since it began: zero it is. */

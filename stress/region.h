@@ -55,6 +55,10 @@ struct region {
 	u32 domain;    /* the values' owner: domain of the mm, or number of the file */
 	bool exact;
 	bool unstable; /* parts may be unmapped or protected at any time: faults are no surprise */
+	bool gone;     /* unmapped for good: nobody new comes, and nobody knows what users see */
+	bool haunted;  /* users of a region that is gone may change it: nothing is known */
+	u32 users;     /* operations of programs that are about it; atomic */
+	u32 remaps;    /* of those, such as map parts of it afresh; atomic */
 	struct shadow_page *shadow;
 };
 
@@ -69,6 +73,22 @@ void region_init_file(struct region *r, enum region_kind kind, u64 start, u32 pa
 
 /* The shadow's memory is kept for the next region_init() of the same struct. */
 void region_forget(struct region *r);
+
+/*
+ * Operations of programs on a region that other threads use too. One that is condemned, because it
+ * is about to be unmapped, is forgotten when its last user leaves. Until then it haunts regions
+ * that are mapped at its addresses: who still means the old one may change their contents.
+ * region_haunt() tells @r so. Not to be condemned is a region of which parts are being mapped
+ * again.
+ */
+static inline bool region_usable(const struct region *r)
+{
+	return r->start && !r->gone;
+}
+void region_enter(struct region *r);
+void region_leave(struct region *r);
+void region_condemn(struct region *r);
+void region_haunt(const struct region *gone, struct region *r);
 
 /* A child's view after fork: the same contents. 0 or -ENOMEM. */
 int region_copy(struct machine *m, struct region *to, const struct region *from, bool exact);

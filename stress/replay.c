@@ -7,58 +7,74 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/race_report.h"
+#include "stress/explain.h"
 #include "stress/explored.h"
 #include "stress/run.h"
 #include "stress/schedule.h"
+#include "stress/trace.h"
 #include "stress/verbs.h"
 
-/* Does what @w has just done differ from what the file says? */
-static bool diverged(struct world *w, const struct schedule *s)
+static void report_divergence(struct run *run, const struct replay_state *state)
 {
-	const struct machine *m = world_machine(w);
-	const char *slug = m->violations.ready ? m->violations.first.invariant->slug : "-";
-
-	if (m->explored.steps == s->steps && m->explored.history == s->history &&
-	    !strcmp(slug, s->invariant))
-		return false;
-	printf("diverged: %" PRIu64 " decision points, history %016" PRIx64 ", %s; the file says "
-	       "%" PRIu64 ", %016" PRIx64 ", %s\n",
-	       m->explored.steps, m->explored.history, slug, s->steps, s->history, s->invariant);
-	return true;
+	printf("diverged: step %llu: %s\n", (unsigned long long)state->step, state->reason);
+	json_object_set_new(
+		record_root(run->record), "diverged",
+		json_pack("{s:I, s:s}", "step", (json_int_t)state->step, "reason", state->reason));
 }
 
-/* @config is the recorded one, with this command's file and --json. */
+static void report_lost(struct run *run, const struct error *err)
+{
+	run->lost = *err;
+	progress_wipe(&run->progress);
+	fprintf(stderr, "mmtorture: %s\n", err->line);
+}
+
+/* Both run the schedule again, on machines of their own. */
+static void explain(struct run *run, const struct config *config, const struct schedule *schedule)
+{
+	struct error err = {0};
+
+	if (explain_schedule(stdout, config, schedule, config->full, &err) ||
+	    (config->trace[0] && trace_write(config->trace, config, schedule, &err)))
+		report_lost(run, &err);
+}
+
+/* @config is the recorded one, with what this command says besides. */
 static int replay_world(const struct config *config, const struct schedule *schedule)
 {
 	struct counter counters[RUN_COUNTERS_MAX];
+	struct replay_state state;
 	struct run run;
 	struct error err = {0};
-	struct strategy *s = strategy_create(config->strategy);
 	enum machine_end end;
 	enum verdict verdict;
-	struct world *w = s ? explored_world(config, &err) : NULL;
+	struct world *w = explored_world(config, &err);
 
-	if (!w) {
-		fprintf(stderr, "mmtorture: %s\n", s ? err.line : "out of host memory");
-		strategy_destroy(s);
-		return VERDICT_UNTRUSTWORTHY;
-	}
-	if (run_begin(&run, config, &err)) {
+	if (!w || run_begin(&run, config, &err)) {
 		fprintf(stderr, "mmtorture: %s\n", err.line);
 		world_destroy(w);
-		strategy_destroy(s);
 		return err.status;
 	}
-	end = world_run(w, EXECUTOR_EXPLORE, schedule->seed, s); /* format 1: by seed */
-	run_report_violation(&run, w, config->file);
-	run_report_counters(&run, counters, run_counters(w, counters, RUN_COUNTERS_MAX));
-	verdict = diverged(w, schedule) ? VERDICT_DIVERGED : run_verdict(&run, end);
-	if (verdict != VERDICT_DIVERGED)
+	end = schedule_run(w, schedule, &state, &err);
+	if (err.status) {
+		report_lost(&run, &err);
+		verdict = VERDICT_UNTRUSTWORTHY;
+	} else {
+		run_report_violation(&run, w, config->file, RUN_REPORT_EVENTS);
+		if (!state.diverged)
+			explain(&run, config, schedule);
+		run_report_counters(&run, counters, run_counters(w, counters, RUN_COUNTERS_MAX));
+		verdict = state.diverged ? VERDICT_DIVERGED : run_verdict(&run, end);
+	}
+	world_destroy(w);
+	if (verdict == VERDICT_DIVERGED) {
+		report_divergence(&run, &state);
+	} else if (!err.status) {
 		printf("replayed: %" PRIu64 " decision points, history %016" PRIx64
 		       ", as recorded\n",
 		       schedule->steps, schedule->history);
-	world_destroy(w);
-	strategy_destroy(s);
+	}
 	return run_end(&run, verdict);
 }
 
@@ -71,9 +87,23 @@ static int adopt_command(struct config *recorded, const struct config *config, s
 		argc++;
 	memcpy(recorded->json, config->json, sizeof(recorded->json));
 	memcpy(recorded->file, config->file, sizeof(recorded->file));
+	memcpy(recorded->trace, config->trace, sizeof(recorded->trace));
+	recorded->full = config->full;
 	/* The job's text is in the schedule file; where it once came from is not known. */
 	memcpy(recorded->job_name, config->file, sizeof(recorded->job_name));
 	return config_keep_command(recorded, argc, config->command, err);
+}
+
+/* What this build cannot see: a line on stderr and a verdict other than VERDICT_CLEAN. */
+static enum verdict replay_refused(const struct config *recorded, const struct schedule *schedule)
+{
+	if (RACE_REPORTS || strcmp(schedule->invariant, inv_data_race.slug))
+		return explore_refused(recorded);
+	fprintf(stderr,
+		"mmtorture: %s: ends in a data race, which only a build with ThreadSanitizer sees; "
+		"build with --config=tsan\n",
+		recorded->file);
+	return VERDICT_SKIPPED;
 }
 
 int verb_replay(const struct config *config)
@@ -97,8 +127,11 @@ int verb_replay(const struct config *config)
 		fprintf(stderr, "mmtorture: %s\n", err.line);
 		status = err.status;
 	} else {
-		status = replay_world(recorded, &schedule);
+		status = replay_refused(recorded, &schedule);
+		if (status == VERDICT_CLEAN)
+			status = replay_world(recorded, &schedule);
 	}
+	schedule_destroy(&schedule);
 	config_destroy(recorded);
 	free(recorded);
 	return status;

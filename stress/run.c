@@ -12,9 +12,6 @@
 #include "stress/banner.h"
 #include "stress/options.h"
 
-/* Events of all vCPUs that a report shows. */
-#define REPORT_EVENTS 60
-
 static double now_s(void)
 {
 	struct timespec ts;
@@ -132,30 +129,37 @@ static size_t progress_counters(const struct world *w, struct counter *counters)
 	return nr;
 }
 
-void run_progress(struct run *run, const struct world *w, uint64_t iterations, uint64_t violations)
+bool run_progress_due(const struct run *run)
 {
-	struct counter counters[RUN_COUNTERS_MAX];
-	struct progress_sample sample = {
-		.elapsed_s = run_elapsed(run),
-		.limit_s = (double)run->config->duration_ns * 1e-9,
-		.iterations = iterations,
-		.iterations_limit = run->config->iterations,
-		.violations = violations,
-		.counters = counters,
-	};
-	struct error err = {0};
-	size_t nr;
+	return run_elapsed(run) >= run->next_stat_s;
+}
 
-	if (sample.elapsed_s < run->next_stat_s)
-		return;
-	run->next_stat_s = sample.elapsed_s + (double)run->config->stat_interval_ns * 1e-9;
-	sample.nr_counters = progress_counters(w, counters);
-	progress_show(&run->progress, &sample);
+void run_progress_show(struct run *run, struct progress_sample *sample,
+		       const struct counter *counters, size_t nr)
+{
+	struct error err = {0};
+
+	sample->elapsed_s = run_elapsed(run);
+	sample->limit_s = (double)run->config->duration_ns * 1e-9;
+	sample->iterations_limit = run->config->iterations;
+	run->next_stat_s = sample->elapsed_s + (double)run->config->stat_interval_ns * 1e-9;
+	progress_show(&run->progress, sample);
 	if (run->lines.fd < 0)
 		return;
-	nr = run_counters(w, counters, RUN_COUNTERS_MAX);
-	if (record_lines_add(&run->lines, sample.elapsed_s, violations, counters, nr, &err))
+	if (record_lines_add(&run->lines, sample->elapsed_s, sample->violations, counters, nr,
+			     &err))
 		lost(run, &err);
+}
+
+void run_progress(struct run *run, const struct world *w, uint64_t violations)
+{
+	struct counter shown[PROGRESS_COUNTERS_MAX], counters[RUN_COUNTERS_MAX];
+	struct progress_sample sample = {.violations = violations, .counters = shown};
+
+	if (!run_progress_due(run))
+		return;
+	sample.nr_counters = progress_counters(w, shown);
+	run_progress_show(run, &sample, counters, run_counters(w, counters, RUN_COUNTERS_MAX));
 }
 
 void run_report_counters(struct run *run, const struct counter *counters, size_t nr)
@@ -168,7 +172,7 @@ void run_report_counters(struct run *run, const struct counter *counters, size_t
 	}
 }
 
-void run_report_violation(struct run *run, const struct world *w, const char *schedule)
+void run_report_violation(struct run *run, const struct world *w, const char *schedule, u32 events)
 {
 	const struct machine *m = world_machine((struct world *)w);
 	const struct violation *v = &m->violations.first;
@@ -177,7 +181,7 @@ void run_report_violation(struct run *run, const struct world *w, const char *sc
 	if (!m->violations.ready)
 		return;
 	progress_wipe(&run->progress);
-	violation_print(stdout, m, REPORT_EVENTS);
+	violation_print(stdout, m, events);
 	record_violation(run->record, &(struct record_violation){
 					      .invariant = v->invariant->slug,
 					      .message = v->message,

@@ -41,8 +41,14 @@ double run_elapsed(const struct run *run);
 /* Has Ctrl-C (or SIGTERM) been pressed? */
 bool run_interrupted(struct run *run);
 
-/* Is a progress line due? Then it is shown, with the rates of the operations and of @extra. */
-void run_progress(struct run *run, const struct world *w, uint64_t iterations, uint64_t violations);
+/* Is a progress line due? Then it is shown, with the rates of the operations. */
+void run_progress(struct run *run, const struct world *w, uint64_t violations);
+
+/* The same in two steps, for who counts otherwise: fills in the times and limits of @sample, shows
+ * it, and adds all @counters to the intervals. */
+bool run_progress_due(const struct run *run);
+void run_progress_show(struct run *run, struct progress_sample *sample,
+		       const struct counter *counters, size_t nr);
 
 /* All counters of the world's machine, and its operations as op_NAME; returns how many. */
 size_t run_counters(const struct world *w, struct counter *counters, size_t max);
@@ -50,8 +56,10 @@ size_t run_counters(const struct world *w, struct counter *counters, size_t max)
 /* Copies the counters into the document, and prints those that are not zero. */
 void run_report_counters(struct run *run, const struct counter *counters, size_t nr);
 
-/* Prints the violation of the world's machine and adds it to the document. */
-void run_report_violation(struct run *run, const struct world *w, const char *schedule);
+/* Prints the violation of the world's machine, with the last @events of its vCPUs (0: none), and
+ * adds it to the document. */
+#define RUN_REPORT_EVENTS 60
+void run_report_violation(struct run *run, const struct world *w, const char *schedule, u32 events);
 
 /* What the machine's end means, bugs planted or not. */
 enum verdict run_verdict(const struct run *run, enum machine_end end);

@@ -43,8 +43,8 @@ int schedule_of_world(struct schedule *s, struct world *w, uint64_t seed, struct
  * went another way than recorded: steps by the checks if there are any, at the end by steps,
  * history and invariant.
  */
-enum machine_end schedule_run(struct world *w, const struct schedule *s,
-			      struct replay_state *state, struct error *err);
+enum machine_end schedule_run(struct world *w, const struct schedule *s, struct replay_state *state,
+			      struct error *err);
 
 /* Fills in the checks by doing it again; a divergence is an error. 0, or -1 with @err filled. */
 int schedule_fill_checks(struct world *w, struct schedule *s, struct error *err);

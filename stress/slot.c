@@ -32,6 +32,13 @@ bool world_pause_point(struct user_task *u)
 	return READ_ONCE(w->signal) & WORLD_STOP;
 }
 
+bool slot_program_left(const struct slot *s)
+{
+	const struct job_program *p = &s->group->job->program;
+
+	return s->next_op < (u64)p->repeat * p->nr;
+}
+
 static enum job_op draw(struct slot *s)
 {
 	const struct job_mix *mix = &s->group->job->mix;
@@ -62,17 +69,18 @@ static void run_mix(struct user_task *u)
 	}
 }
 
+/* The program from where the slot's last task has left it. */
 static void run_program(struct user_task *u)
 {
-	const struct job_program *p = &u->slot->group->job->program;
+	struct slot *s = u->slot;
+	const struct job_program *p = &s->group->job->program;
 
-	for (u32 n = 0; n < p->repeat; n++) {
-		for (size_t i = 0; i < p->nr; i++) {
-			if (world_pause_point(u) || !user_op_program(u, &p->ops[i]) ||
-			    return_to_user())
-				return;
-			think(u->slot);
-		}
+	while (slot_program_left(s)) {
+		s->op = s->next_op++;
+		if (world_pause_point(u) || !user_op_program(u, &p->ops[s->op % p->nr]) ||
+		    return_to_user())
+			return;
+		think(s);
 	}
 }
 
@@ -90,7 +98,7 @@ static void slot_done(struct slot *s)
  * that they wake up is no part of it either, that they come to run is. */
 static void world_one_ready(struct world *w)
 {
-	if (!w->exact || atomic_dec_return(&w->slots_to_start))
+	if (!w->exact || atomic_dec_return(&w->lines->to_start))
 		return;
 	wake_up_all(&w->start_line);
 	explore_quiet(false);
@@ -100,11 +108,35 @@ static void world_one_ready(struct world *w)
 static void world_start_line(struct user_task *u)
 {
 	struct world *w = u->w;
+	struct spin spin = {0};
 
 	if (!w->exact || u->slot->generation)
 		return;
 	world_one_ready(w);
-	wait_event(&w->start_line, !READ_ONCE(w->slots_to_start));
+	if (!w->options.config->only_operations) {
+		wait_event(&w->start_line, !READ_ONCE(w->lines->to_start));
+		return;
+	}
+	/* Awake: who comes to run when is not to be explored. */
+	while (READ_ONCE(w->lines->to_start))
+		cpu_relax_on(&w->lines->to_start, &spin);
+}
+
+/* The slot is through with its operations, or was never set up. */
+static void world_finish_line(struct slot *s)
+{
+	struct world *w = s->w;
+	struct spin spin = {0};
+
+	if (!w->exact || !w->options.config->only_operations)
+		return;
+	if (!atomic_dec_return(&w->lines->to_finish)) {
+		explore_quiet(true);
+		return;
+	}
+	do {
+		cpu_relax_on(&w->lines->to_finish, &spin);
+	} while (READ_ONCE(w->lines->to_finish));
 }
 
 /* A slot that could not be set up. */
@@ -112,6 +144,7 @@ static void slot_failed(struct slot *s)
 {
 	if (!s->generation)
 		world_one_ready(s->w);
+	world_finish_line(s);
 	slot_done(s);
 }
 
@@ -122,8 +155,10 @@ static void work(struct user_task *u)
 		run_program(u);
 	else
 		run_mix(u);
-	if (!u->successor)
-		slot_done(u->slot);
+	if (u->successor)
+		return;
+	world_finish_line(u->slot);
+	slot_done(u->slot);
 }
 
 static void user_task_init(struct user_task *u, struct slot *s)
@@ -182,6 +217,8 @@ void slot_main(void *arg)
 		work(&u);
 		if (current->mm)
 			sys_exit(0); /* it has become a process by exec */
+		/* The task goes on without this frame. */
+		current->user = NULL;
 		return;
 	}
 	err = user_exec(&u, 0);

@@ -25,7 +25,7 @@ static void soak_monitor(struct world *w, void *arg)
 	double elapsed = run_elapsed(&s->run);
 	const struct machine *m = world_machine(w);
 
-	run_progress(&s->run, w, 0, __atomic_load_n(&m->violations.nr, __ATOMIC_RELAXED));
+	run_progress(&s->run, w, __atomic_load_n(&m->violations.nr, __ATOMIC_RELAXED));
 	if (s->stopping)
 		return;
 	if (run_interrupted(&s->run) ||
@@ -61,7 +61,7 @@ static int soak_world(struct soak *s, const struct config *config,
 	}
 	end = world_run(w, EXECUTOR_THREADS, config->seed, NULL);
 	progress_wipe(&s->run.progress);
-	run_report_violation(&s->run, w, NULL);
+	run_report_violation(&s->run, w, NULL, RUN_REPORT_EVENTS);
 	run_report_counters(&s->run, counters, run_counters(w, counters, RUN_COUNTERS_MAX));
 	printf("%-32s %20.1f\n", "elapsed_s", run_elapsed(&s->run));
 	if (end == MACHINE_STOPPED)

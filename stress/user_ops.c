@@ -97,21 +97,42 @@ static void op_mmap(struct user_task *u, struct region *r, u32 pages, bool exact
 		sys_munmap((u64)addr, (u64)pages << PAGE_SHIFT);
 }
 
-/* Unmaps the span and maps fresh memory in its place. In an mm with other threads the mapping is
- * replaced in one go: into a hole somebody else could map something. */
+/* Maps the span's kind of memory at its address, which is free or will be replaced. */
+static s64 map_again(struct user_task *u, const struct span *sp)
+{
+	u32 flags = VM_READ | VM_WRITE | (sp->r->kind == REGION_FILE_SHARED ? VM_SHARED : 0);
+	struct file *f;
+	s64 addr;
+
+	if (sp->r->kind == REGION_ANON)
+		return sys_mmap(span_address(sp), span_bytes(sp), flags, NULL, 0);
+	f = file_open(u->slot->group->file_used->inode);
+	if (!f)
+		return -ENOMEM;
+	addr = sys_mmap(span_address(sp), span_bytes(sp), flags, f, sp->page);
+	fput(f);
+	return addr;
+}
+
+/* Unmaps the span and maps it afresh: empty memory, or the file's pages again. In an mm with other
+ * threads the mapping is replaced in one go: into a hole somebody else could map something. */
 static void op_remap(struct user_task *u, const struct span *sp)
 {
 	u32 writes[OP_PAGES_MAX];
 	bool was_unstable = sp->r->unstable;
+	/* A file's pages keep their contents. */
+	bool zaps = sp->r->kind == REGION_ANON;
 	s64 addr;
 
 	if (!was_unstable)
 		sp->r->unstable = true;
-	region_zap_begin(sp->r, sp->page, sp->nr, writes);
+	if (zaps)
+		region_zap_begin(sp->r, sp->page, sp->nr, writes);
 	if (!u->slot->group->mm_owner)
 		sys_munmap(span_address(sp), span_bytes(sp));
-	addr = sys_mmap(span_address(sp), span_bytes(sp), VM_READ | VM_WRITE, NULL, 0);
-	region_zap_end(sp->r, sp->page, sp->nr, writes);
+	addr = map_again(u, sp);
+	if (zaps)
+		region_zap_end(sp->r, sp->page, sp->nr, writes);
 	/* Without memory for the VMA the hole stays: accesses may fault from now on. */
 	if (!was_unstable && addr >= 0)
 		sp->r->unstable = false;
@@ -235,15 +256,58 @@ static int map_file_region(struct slot_group *g, struct region *r)
 	return 0;
 }
 
+/* The regions of an mm that several threads may use. */
+#define COMMON_REGIONS (2 + REGION_NAMED_MAX)
+
+/* While something new is mapped in an mm with other threads: those that they unmap in the meantime
+ * are not to be forgotten before we have looked whether they haunt the new one. */
+struct held_regions {
+	struct region *r[COMMON_REGIONS];
+	u32 nr;
+};
+
+static void hold_common(struct user_task *u, struct held_regions *held)
+{
+	struct slot_group *owner = u->slot->group->mm_owner;
+
+	held->nr = 0;
+	for (u32 i = 0; owner && i < COMMON_REGIONS; i++) {
+		struct region *r = i == 0   ? &owner->shared
+				   : i == 1 ? &owner->file
+					    : &owner->named[i - 2];
+
+		explore_touch(r, false);
+		if (!r->start)
+			continue;
+		region_enter(r);
+		held->r[held->nr++] = r;
+	}
+}
+
+static void release_common(struct held_regions *held, struct region *new)
+{
+	while (held->nr) {
+		struct region *r = held->r[--held->nr];
+
+		if (new->start)
+			region_haunt(r, new);
+		region_leave(r);
+	}
+}
+
 static int map_anon_region(struct user_task *u, struct region *r, const char *name, u32 pages,
 			   bool exact)
 {
-	s64 addr = sys_mmap(0, (u64)pages << PAGE_SHIFT, VM_READ | VM_WRITE, NULL, 0);
+	struct held_regions held;
+	s64 addr;
 	int err;
 
-	if (addr < 0)
-		return (int)addr;
-	err = region_init(u->w->m, r, REGION_ANON, (u64)addr, pages, current->mm->domain, exact);
+	hold_common(u, &held);
+	addr = sys_mmap(0, (u64)pages << PAGE_SHIFT, VM_READ | VM_WRITE, NULL, 0);
+	err = addr < 0 ? (int)addr
+		       : region_init(u->w->m, r, REGION_ANON, (u64)addr, pages, current->mm->domain,
+				     exact);
+	release_common(&held, r);
 	if (!err)
 		snprintf(r->name, sizeof(r->name), "%s", name);
 	return err;
@@ -317,11 +381,14 @@ static void vfork_child(void *arg)
 	sys_exit(0);
 }
 
-/* The task is about to end. A mix goes on with a successor in its slot; a program ends with its
- * task. False: there is no room for a successor, and the task stays. */
+/* The task is about to end. A successor in its slot goes on with the mix, or with what is left of
+ * the program; there is none when nothing is left. False: there is no room for a successor, and the
+ * task stays. */
 static bool may_end(struct user_task *u)
 {
-	return u->slot->group->job->program.nr || !slot_replace(u);
+	struct slot *s = u->slot;
+
+	return (s->group->job->program.nr && !slot_program_left(s)) || !slot_replace(u);
 }
 
 /* In a shared mm exec is what posix_spawn does: a vfork child execs. */
@@ -344,12 +411,12 @@ static bool op_exec(struct user_task *u, u32 stack_pages)
 	return user_exec(u, stack_pages) == 0 || current->mm;
 }
 
-static bool op_exec_fail(struct user_task *u)
+/* @after: when the old image is gone, and the task with it. Where others still need it, before. */
+static bool op_exec_fail(struct user_task *u, bool after)
 {
 	struct exec_image image = small_image(u, 0);
-	bool after = choose_below(u, 4) == 0 && !u->slot->group->mm_owner &&
-		     !u->slot->group->job->kthread;
 
+	after = after && !u->slot->group->mm_owner && !u->slot->group->job->kthread;
 	image.fail_at = after ? EXEC_FAIL_AFTER : EXEC_FAIL_BEFORE;
 	if (after && !may_end(u))
 		return true;
@@ -362,17 +429,22 @@ static bool op_exit(struct user_task *u)
 	return !may_end(u);
 }
 
-static u32 some_pid(struct user_task *u)
+/* Some number, for task_pid(). */
+static u32 some_task(struct user_task *u)
 {
-	struct world *w = u->w;
+	return choose_below(u, u->w->nr_slots);
+}
 
-	return READ_ONCE(w->slots[choose_below(u, w->nr_slots)].pid);
+/* The pid of the job's task number @task; behind the last one it goes on from the first. */
+static u32 task_pid(struct user_task *u, u32 task)
+{
+	return READ_ONCE(u->w->slots[task % u->w->nr_slots].pid);
 }
 
 /* A kernel thread works on another task's address space for a moment. */
-static void op_kthread(struct user_task *u)
+static void op_kthread(struct user_task *u, u32 task)
 {
-	u32 pid = some_pid(u);
+	u32 pid = task_pid(u, task);
 
 	if (!current->mm && (current->flags & PF_KTHREAD))
 		(void)sys_adopt_mm(pid);
@@ -383,11 +455,9 @@ static void op_kthread(struct user_task *u)
 /* Frames that one "age" looks at if it is not told. */
 #define AGE_FRAMES 8
 
-static void op_age(struct user_task *u, u32 frames)
+static u32 some_frame(struct user_task *u)
 {
-	u64 nr_pages = u->w->m->mm->nr_pages;
-
-	(void)sys_age_pages(choose_below(u, (u32)nr_pages), frames);
+	return choose_below(u, (u32)u->w->m->mm->nr_pages);
 }
 
 /* ---- files ---- */
@@ -486,9 +556,15 @@ static void random_mmap(struct user_task *u)
 	op_write(u, &sp);
 }
 
+/* The task, frame or way to fail that nobody has named. */
+#define SOME (~0u)
+
+/* One exec in so many that fail does so when the old image is gone. */
+#define FAILS_AFTER_ONE_IN 4
+
 /* What does not depend on where its arguments come from. @n: the operation's number of pages, or
- * count. */
-static bool do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n)
+ * count. @which: of the tasks, frames, or ways to fail; SOME draws. */
+static bool do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n, u32 which)
 {
 	struct world_file *f = u->slot->group->file_used;
 
@@ -517,7 +593,8 @@ static bool do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n)
 	case JOB_OP_EXEC:
 		return op_exec(u, n);
 	case JOB_OP_EXEC_FAIL:
-		return op_exec_fail(u);
+		return op_exec_fail(u, which == SOME ? !choose_below(u, FAILS_AFTER_ONE_IN)
+						     : which != 0);
 	case JOB_OP_EXIT:
 		return op_exit(u);
 	case JOB_OP_MSYNC:
@@ -541,14 +618,14 @@ static bool do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n)
 			yield();
 		break;
 	case JOB_OP_GETMM:
-		(void)sys_peek_mm(some_pid(u));
+		(void)sys_peek_mm(task_pid(u, which == SOME ? some_task(u) : which));
 		break;
 	case JOB_OP_KTHREAD:
 		while (n--)
-			op_kthread(u);
+			op_kthread(u, which == SOME ? some_task(u) : which);
 		break;
 	case JOB_OP_AGE:
-		op_age(u, n);
+		(void)sys_age_pages(which == SOME ? some_frame(u) : which, n);
 		break;
 	case JOB_OP_MMAP:
 	case JOB_OP_MUNMAP:
@@ -612,7 +689,7 @@ bool user_op_random(struct user_task *u, enum job_op op)
 			return true;
 		break;
 	}
-	return do_op(u, op, &sp, n);
+	return do_op(u, op, &sp, n, SOME);
 }
 
 /* ---- programs ---- */
@@ -620,36 +697,42 @@ bool user_op_random(struct user_task *u, enum job_op op)
 static struct region *in_array(struct region *regions, u32 nr, const char *name)
 {
 	for (u32 i = 0; i < nr; i++) {
-		if (regions[i].start && !strcmp(regions[i].name, name))
+		explore_touch(&regions[i], false);
+		if (region_usable(&regions[i]) && !strcmp(regions[i].name, name))
 			return &regions[i];
 	}
 	return NULL;
 }
 
-/* The region that a program calls @name; NULL if it is not mapped (yet, or any more). */
+/* The region that a program calls @name, mapped or not; NULL for a named one that is not. */
 static struct region *find_region(struct user_task *u, const char *name)
 {
 	struct slot_group *owner = u->slot->group->mm_owner;
 
 	if (!strcmp(name, "anon"))
-		return u->anon.start ? &u->anon : NULL;
+		return &u->anon;
 	if (!strcmp(name, "file"))
-		return owner ? &owner->file : (u->file.start ? &u->file : NULL);
+		return owner ? &owner->file : &u->file;
 	if (!strcmp(name, "shared"))
 		return owner ? &owner->shared : NULL;
 	return owner ? in_array(owner->named, REGION_NAMED_MAX, name)
 		     : in_array(u->extra, REGION_EXTRA_MAX, name);
 }
 
+/* A region that no other thread takes, with us as its user; NULL: all are mapped. */
 static struct region *new_region(struct user_task *u)
 {
 	struct slot_group *owner = u->slot->group->mm_owner;
+	struct region *r = owner ? NULL : free_extra(u);
 
-	for (u32 i = 0; owner && i < REGION_NAMED_MAX; i++) {
-		if (!owner->named[i].start)
-			return &owner->named[i];
+	for (u32 i = 0; owner && i < REGION_NAMED_MAX && !r; i++) {
+		explore_touch(&owner->named[i], false);
+		if (!owner->named[i].start && !oracle_read(owner->named[i].users))
+			r = &owner->named[i];
 	}
-	return owner ? NULL : free_extra(u);
+	if (r)
+		region_enter(r);
+	return r;
 }
 
 static u32 number(struct user_task *u, const struct op_arg *arg)
@@ -674,27 +757,41 @@ static void span_args(struct user_task *u, const struct program_op *op, u32 i, s
 static void program_mmap(struct user_task *u, const struct program_op *op)
 {
 	struct region *r = new_region(u);
+	u32 pages = number(u, &op->args[1]);
+	struct held_regions held;
 
 	if (!r)
 		return;
-	op_mmap(u, r, number(u, &op->args[1]), u->w->exact || !u->slot->group->mm_owner);
-	if (!r->start)
-		return;
-	snprintf(r->name, sizeof(r->name), "%s", op->args[0].region);
-	/* Other threads of the mm may protect or unmap it under our hands. */
-	r->unstable = u->slot->group->mm_owner != NULL;
+	explore_touch(r, true);
+	hold_common(u, &held);
+	op_mmap(u, r, pages, u->w->exact || !u->slot->group->mm_owner);
+	release_common(&held, r);
+	explore_touch(r, true);
+	if (r->start)
+		snprintf(r->name, sizeof(r->name), "%s", op->args[0].region);
+	/* Other threads may protect or unmap it under our hands. */
+	r->unstable |= u->slot->group->mm_owner != NULL;
+	region_leave(r);
 }
 
-static void program_munmap(struct user_task *u, const struct span *sp)
+static void program_munmap(struct user_task *u, const struct span *sp, bool whole)
 {
 	struct region *r = sp->r;
 
-	if (sp->page || sp->nr < r->pages) {
+	explore_touch(&r->remaps, !whole);
+	if (!whole) {
+		__atomic_fetch_add(&r->remaps, 1, __ATOMIC_RELAXED);
 		op_remap(u, sp);
+		explore_touch(&r->remaps, true);
+		__atomic_fetch_sub(&r->remaps, 1, __ATOMIC_RELAXED);
 		return;
 	}
+	/* Somebody may map a part of it again after us, where something else is by then. */
+	if (oracle_read(r->remaps))
+		return;
+	/* Its user, for it is us, keeps what it needs. */
+	region_condemn(r);
 	sys_munmap(r->start, (u64)r->pages << PAGE_SHIFT);
-	region_forget(r);
 }
 
 static u32 protection(u32 prot)
@@ -702,17 +799,14 @@ static u32 protection(u32 prot)
 	return (prot & 1 ? VM_READ : 0) | (prot & 2 ? VM_WRITE : 0);
 }
 
-bool user_op_program(struct user_task *u, const struct program_op *op)
+static bool do_program_op(struct user_task *u, const struct program_op *op, struct region *r)
 {
 	const char *signature = job_ops[op->op].signature;
 	struct span sp = {0};
-	u32 n = 1;
+	u32 n = 1, which = SOME;
 
 	if (signature[0] == 'r') {
-		sp.r = find_region(u, op->args[0].region);
-		/* Not mapped at the moment: another thread's doing. */
-		if (!sp.r || !sp.r->start)
-			return true;
+		sp.r = r;
 		if (op->op != JOB_OP_MPROTECT)
 			span_args(u, op, 1, &sp, op->op != JOB_OP_READ && op->op != JOB_OP_WRITE);
 	} else if (signature[0] != 'R' && op->nr_args) {
@@ -724,7 +818,7 @@ bool user_op_program(struct user_task *u, const struct program_op *op)
 		program_mmap(u, op);
 		return true;
 	case JOB_OP_MUNMAP:
-		program_munmap(u, &sp);
+		program_munmap(u, &sp, op->nr_args == 1);
 		return true;
 	case JOB_OP_MPROTECT:
 		span_args(u, op, 2, &sp, true);
@@ -750,9 +844,34 @@ bool user_op_program(struct user_task *u, const struct program_op *op)
 		break;
 	case JOB_OP_AGE:
 		n = op->nr_args ? n : AGE_FRAMES;
+		which = op->nr_args > 1 ? number(u, &op->args[1]) : SOME;
+		break;
+	case JOB_OP_KTHREAD:
+		which = op->nr_args > 1 ? number(u, &op->args[1]) : SOME;
+		break;
+	case JOB_OP_GETMM:
+	case JOB_OP_EXEC_FAIL:
+		which = op->nr_args ? n : SOME;
 		break;
 	default:
 		break;
 	}
-	return do_op(u, (enum job_op)op->op, &sp, n);
+	return do_op(u, (enum job_op)op->op, &sp, n, which);
+}
+
+bool user_op_program(struct user_task *u, const struct program_op *op)
+{
+	struct region *r;
+	bool goes_on;
+
+	if (job_ops[op->op].signature[0] != 'r')
+		return do_program_op(u, op, NULL);
+	r = find_region(u, op->args[0].region);
+	/* Not mapped (yet, or any more), perhaps by another thread's doing. */
+	if (!r || !region_usable(r))
+		return true;
+	region_enter(r);
+	goes_on = do_program_op(u, op, r);
+	region_leave(r);
+	return goes_on;
 }

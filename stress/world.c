@@ -59,16 +59,10 @@ static void machine_ops_of_world(struct machine_ops *ops)
 	ops->describe = describe;
 }
 
-static void configure(struct world *w)
+static void configure_memory(struct world *w)
 {
 	const struct config *c = w->options.config;
 
-	w->machine_config = (struct machine_config){
-		.nr_vcpus = c->cpus,
-		.seed = c->seed,
-		.max_steps = c->max_steps,
-		.stall_seconds = w->options.stall_seconds,
-	};
 	w->mm_options = (struct mm_options){
 		.nr_pages = c->pages,
 		.geometry = tlb_geometry_find(c->tlb),
@@ -77,6 +71,20 @@ static void configure(struct world *w)
 		.gather_bundle = c->gather_bundle,
 		.gather_batches = c->gather_batches,
 	};
+}
+
+static void configure(struct world *w)
+{
+	const struct config *c = w->options.config;
+
+	w->machine_config = (struct machine_config){
+		.nr_vcpus = c->cpus,
+		.seed = c->seed,
+		.max_steps = c->max_steps,
+		.tso = c->memory_model == MEMORY_MODEL_TSO,
+		.stall_seconds = w->options.stall_seconds,
+	};
+	configure_memory(w);
 }
 
 struct world *world_create(const struct world_options *options, struct error *err)
@@ -267,7 +275,11 @@ static int world_setup(struct world *w)
 	w->frozen = 0;
 	w->audits = 0;
 	w->slots_left = w->nr_slots;
-	w->slots_to_start = w->nr_slots;
+	w->lines = world_alloc(w, sizeof(*w->lines));
+	if (!w->lines)
+		return -ENOMEM;
+	w->lines->to_start = w->nr_slots;
+	w->lines->to_finish = w->nr_slots;
 	init_waitqueue_head(&w->start_line);
 	init_waitqueue_head(&w->thaw);
 	init_waitqueue_head(&w->init_wait);
@@ -288,16 +300,21 @@ void world_set_job(struct world *w, const struct job *job)
 	w->job = job;
 }
 
+void world_set_config(struct world *w, const struct config *config)
+{
+	w->options.config = config;
+	configure_memory(w);
+}
+
 enum machine_end world_run(struct world *w, enum executor executor, u64 seed,
 			   struct strategy *strategy)
 {
 	w->machine_config.seed = seed;
-	if (w->m->smp) {
+	if (w->m->smp)
 		smp_teardown(w->m);
-		if (machine_reset(w->m, &w->machine_config))
-			return MACHINE_STOPPED;
-	}
-	w->m->config.seed = seed;
+	/* The vCPUs have their generators from the machine's seed. */
+	if ((w->m->smp || w->m->config.seed != seed) && machine_reset(w->m, &w->machine_config))
+		return MACHINE_STOPPED;
 	w->exact = executor == EXECUTOR_EXPLORE;
 	w->m->config.quiet_start = w->exact;
 	if (world_setup(w))
@@ -313,6 +330,20 @@ void world_request(struct world *w, u32 bits)
 struct machine *world_machine(struct world *w)
 {
 	return w->m;
+}
+
+/* What observers see is no access of an emulated CPU's: a forked child reads its parent's slot. */
+__attribute__((no_sanitize("thread"))) bool world_task_op(const struct vcpu *v, u32 *slot, u32 *op)
+{
+	const struct task_struct *t = v->current_task;
+	const struct user_task *u = t ? t->user : NULL;
+
+	/* What a dead task knew was on its stack. */
+	if (!u || t->state == TASK_DEAD)
+		return false;
+	*slot = u->slot->index;
+	*op = u->slot->op;
+	return true;
 }
 
 u64 world_op_count(const struct world *w, enum job_op op)

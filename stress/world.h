@@ -64,6 +64,11 @@ void world_request(struct world *w, u32 bits);
  * what the configuration's own may need. */
 void world_set_job(struct world *w, const struct job *job);
 
+/* From the next run on the machine's memory is that of @config, which must outlive the world and
+ * differ from the configuration so far in nothing but options of the machine's memory: pages,
+ * policy, table-free, write-notify, gather-bundle, gather-batches, tlb. The job stays. */
+void world_set_config(struct world *w, const struct config *config);
+
 /* One run. @seed decides everything under the explorer. @strategy: for EXECUTOR_EXPLORE. */
 enum machine_end world_run(struct world *w, enum executor executor, u64 seed,
 			   struct strategy *strategy);
@@ -71,6 +76,11 @@ enum machine_end world_run(struct world *w, enum executor executor, u64 seed,
 /* The machine of the last run: violations, explored statistics, vmstat counters (until the next run
  * or world_destroy()). */
 struct machine *world_machine(struct world *w);
+
+/* For observers of an explored run: which slot's task @v runs, and the number of the operation of
+ * its program that it is in, or was in last, repeats counted on; a forked child counts as its
+ * parent. False for tasks of no slot. */
+bool world_task_op(const struct vcpu *v, u32 *slot, u32 *op);
 
 /* Operations done so far, all slots: exact after a run. From any thread. */
 u64 world_op_count(const struct world *w, enum job_op op);

@@ -47,6 +47,15 @@ struct slot {
 	u64 ops_left;	/* of the slot, successors included; ~0: no limit to speak of */
 	struct rng rng; /* its choices; goes on in the successor */
 	u64 generation; /* successors so far */
+	u32 op;	     /* of its program: the number of the operation that it is in, repeats counted
+			on; its own */
+	u32 next_op; /* the one that comes then, for the slot's task or a successor */
+};
+
+/* Slots that have yet to come to the start line, and, for config.only_operations, to the finish
+ * line; atomic. Tasks wait there for each other, so they lie in the machine's memory. */
+struct world_lines {
+	u64 to_start, to_finish;
 };
 
 struct world {
@@ -69,7 +78,7 @@ struct world {
 	u32 frozen;		     /* slots that have stopped at their pause point; atomic */
 	u32 slots_left;		     /* atomic */
 	struct wait_queue_head thaw; /* frozen slots wait here */
-	u32 slots_to_start;	     /* explore: not at the start line yet; atomic */
+	struct world_lines *lines;   /* explore */
 	struct wait_queue_head start_line;
 	struct wait_queue_head init_wait;
 	u64 free_pages_at_start;
@@ -92,6 +101,8 @@ struct user_task {
 /* slot.c: the main function of a slot's task. */
 void slot_main(void *arg);
 int slot_spawn(struct slot *s);
+/* Has the slot's program operations that are still to be done? */
+bool slot_program_left(const struct slot *s);
 /* The task is about to exit and leaves its slot to another. 0 or a negative errno: it has it still.
  */
 int slot_replace(struct user_task *u);

@@ -126,8 +126,6 @@ ParameterizedTestParameters(input, is_refused_with_one_clear_line)
 		{"soak --json /", 7, "can't write /"},
 		{"topology --json /nonexistent/out.json", 7, "can't write"},
 		{"explore --schedule /nonexistent/s", 7, "--schedule: can't write"},
-		/* What this version cannot do. */
-		{"explore --memory-model tso", 4, "sequential consistency only"},
 	};
 
 	return cr_make_param_array(struct refusal, refusals,
@@ -412,16 +410,5 @@ Test(verbs, bench_writes_a_document)
 	cr_expect_eq(json_integer_value(json_object_get(measure, "repetitions")), 1);
 	cr_expect_eq(files("out.jsonl"), 0);
 	json_decref(root);
-	cli_free(&r);
-}
-
-Test(verbs, minimize_says_that_it_is_not_there)
-{
-	struct cli_result r;
-
-	cli_write("some.schedule", "x\n");
-	r = cli_run("minimize some.schedule");
-	cr_expect_eq(r.status, 4);
-	cr_expect(strstr(r.err, "cannot shrink a schedule"), "%s", r.err);
 	cli_free(&r);
 }

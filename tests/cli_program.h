@@ -203,6 +203,27 @@ static __attribute__((unused)) char *cli_last_line(const char *text)
 	return strndup(text + start, end - start);
 }
 
+/* The line of @text that begins with @start, to be freed; NULL where there is none. */
+static __attribute__((unused)) char *cli_line(const char *text, const char *start)
+{
+	for (const char *line = text; *line;) {
+		size_t length = strcspn(line, "\n");
+
+		if (!strncmp(line, start, strlen(start)))
+			return strndup(line, length);
+		line += length + (line[length] == '\n');
+	}
+	return NULL;
+}
+
+static __attribute__((unused)) void cli_expect_line(const char *text, const char *start)
+{
+	char *line = cli_line(text, start);
+
+	cr_expect(line, "no line begins with \"%s\" in: %s", start, text);
+	free(line);
+}
+
 /* The JSON document at @path, to be released. */
 static __attribute__((unused)) json_t *cli_json(const char *path)
 {

@@ -338,7 +338,7 @@ static inline void run_threads(const struct scenario *s, u32 rounds, const char 
  * @slugs, and none with another violation. Returns the number of schedules until then. */
 static inline u64 run_explore(const struct scenario *s, u64 seeds, const char *const *slugs)
 {
-	struct test_strategy strategy = {{&test_strategy_ops}, strategy_random_create(), 1};
+	struct test_strategy strategy = {{.ops = &test_strategy_ops}, strategy_random_create(), 1};
 	struct machine *m = test_machine(s);
 	struct file_test t;
 	u64 seed;

@@ -117,8 +117,12 @@ ParameterizedTest(size_t *index, bugs, found_and_replayed)
 	const struct bug_case *c = &bug_cases[*index];
 	char path[] = "/tmp/mmtorture.bug.XXXXXX";
 	struct bug_finding found;
-	int fd = mkstemp(path);
+	int fd;
 
+	/* Tests stop at ThreadSanitizer's first report: .ci/run has the program look for these. */
+	if (c->needs_tsan)
+		return;
+	fd = mkstemp(path);
 	cr_assert_geq(fd, 0);
 	close(fd);
 	cr_assert_eq(bug_case_configure(c, true, &config, &err), 0, "%s", err.line);

@@ -371,7 +371,7 @@ static void shoot_lazy(void *arg)
 static void run_two(struct test_config c, void (*a)(void *), void (*b)(void *))
 {
 	for (u32 executor = EXECUTOR_THREADS; executor <= EXECUTOR_EXPLORE; executor++) {
-		struct strategy plain = {&plain_ops};
+		struct strategy plain = {.ops = &plain_ops};
 		struct test_machine t;
 
 		test_create(&t, &c);
@@ -480,7 +480,7 @@ Test(flush, running_cpu_is_interrupted)
 
 static void lazy_and_quiet(struct test_machine *t)
 {
-	struct strategy plain = {&plain_ops};
+	struct strategy plain = {.ops = &plain_ops};
 	const struct test_config c = test_config(2);
 
 	test_create(t, &c);

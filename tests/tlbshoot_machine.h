@@ -272,7 +272,7 @@ static inline void run_alone(struct test_config c, void (*setup)(struct test_mac
 			     void (*entry)(void *), const char *violation)
 {
 	for (u32 executor = EXECUTOR_THREADS; executor <= EXECUTOR_EXPLORE; executor++) {
-		struct strategy plain = {&plain_ops};
+		struct strategy plain = {.ops = &plain_ops};
 		struct test_machine t;
 
 		test_create(&t, &c);

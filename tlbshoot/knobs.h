@@ -18,7 +18,9 @@
 	X(FLUSH_COMPARES_CURRENT, "flush-compares-current-mm",                                     \
 	  "the shootdown handler compares with current->mm instead of the loaded mm")              \
 	X(FLUSH_MASK_EARLY, "flush-mask-early",                                                    \
-	  "the CPU mask is sampled before the page table is changed")
+	  "the CPU mask is sampled before the page table is changed")                              \
+	X(SWITCH_NO_BARRIER, "switch-mm-no-barrier",                                               \
+	  "switch_mm has no barrier between the CPU's mask bit and its use of the page tables (TSO)")
 
 enum tlbshoot_knob {
 	TLBSHOOT_KNOB_FIRST = KNOBS_TLBSHOOT - 1,

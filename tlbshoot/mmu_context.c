@@ -26,6 +26,25 @@ static void set_state(struct tlb *t, enum tlbstate state)
 	init_once(t->state, state);
 }
 
+/*
+ * The own bit of @next's mask. Planted bug switch-mm-no-barrier: by an instruction that is not
+ * locked, so that the bit may wait in the store buffer while this CPU already walks @next's tables
+ * (load_root() does its part). A plain read, OR and store could lose other CPUs' bits, which would
+ * show under sequential consistency too and is another bug; so the word changes at once and without
+ * loss, and only its becoming visible to others is that of a store.
+ */
+static void join_mask(const struct vcpu *v, struct mm_context *next)
+{
+	u64 *word = &next->cpumask[v->id / 64];
+
+	if (likely(!planted(KNOB_SWITCH_NO_BARRIER))) {
+		set_bit(v->id, next->cpumask);
+		return;
+	}
+	explore_hook(word, ACCESS_STORE);
+	__atomic_fetch_or(word, 1ULL << (v->id % 64), __ATOMIC_RELAXED);
+}
+
 static void load_context(struct tlb *t, struct mm_context *ctx)
 {
 	struct tlb_machine *tm = this_vcpu()->machine->tlb;
@@ -57,20 +76,20 @@ void native_switch_mm(struct mm_context *prev, struct mm_context *next)
 		/* A shootdown found this CPU lazy, and it left. */
 		event_record(&ev_reload, next->id, 0);
 		if (!late)
-			set_bit(v->id, next->cpumask);
+			join_mask(v, next);
 		load_context(t, next);
 		if (late)
-			set_bit(v->id, next->cpumask);
+			join_mask(v, next);
 		return;
 	}
 	event_record(&ev_switch_mm, prev->id, next->id);
 	count_tlb_event(v, VMSTAT_nr_mm_switches);
 	set_state(t, TLBSTATE_OK);
 	if (!late)
-		set_bit(v->id, next->cpumask);
+		join_mask(v, next);
 	load_context(t, next);
 	if (late)
-		set_bit(v->id, next->cpumask);
+		join_mask(v, next);
 	/* Only now: until the new root was loaded, translations of prev could be used. */
 	clear_bit(v->id, prev->cpumask);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "engine/executor.h"
 #include "tlbshoot/tlb.h"
 #include "tlbshoot/tlb_oracle.h"
 
@@ -32,6 +33,7 @@ static struct frame *take(struct phys_memory *mem, u64 pfn, enum frame_state sta
 	struct frame *f = frame_of(mem, pfn);
 	u32 was = oracle_read(f->state);
 
+	explore_touch(f, true);
 	if (unlikely(was != FRAME_FREE))
 		VIOLATION(&inv_frame_state, "pfn %llu is handed out as %s: expected free, is %s",
 			  (unsigned long long)pfn, state_names[state], state_names[was]);
@@ -75,6 +77,8 @@ void frame_release(struct machine *m, u64 pfn)
 	struct frame *f = frame_of(&m->tlb->mem, pfn);
 	pteval_t *table = f->table;
 
+	/* Walkers compare its generation, the oracle looks for it in all TLBs. */
+	explore_touch(f, true);
 	if (unlikely(oracle_read(f->state) == FRAME_FREE))
 		VIOLATION(&inv_frame_state, "pfn %llu is given back: expected in use, is free",
 			  (unsigned long long)pfn);
@@ -89,13 +93,17 @@ void frame_release(struct machine *m, u64 pfn)
 
 void frame_clear(struct frame *f)
 {
-	for (u32 i = 0; i < FRAME_WORDS; i++)
+	for (u32 i = 0; i < FRAME_WORDS; i++) {
+		explore_touch(&f->data[i], true);
 		init_once(f->data[i], 0);
+	}
 }
 
 void frame_copy(struct frame *to, const struct frame *from)
 {
 	explore_hook(&from->data[0], ACCESS_LOAD);
-	for (u32 i = 0; i < FRAME_WORDS; i++)
+	for (u32 i = 0; i < FRAME_WORDS; i++) {
+		explore_touch(&from->data[i], false);
 		init_once(to->data[i], oracle_read(from->data[i]));
+	}
 }

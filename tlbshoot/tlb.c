@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/strategy.h"
+#include "tlbshoot/knobs.h"
 #include "tlbshoot/tlb_private.h"
 
 EVENT_DESC(ev_fill, 210, 0, "tlb_fill", "va %llx pfn %llu");
@@ -168,17 +169,23 @@ static struct tlb_entry *lookup(struct tlb *t, u64 va, bool *huge)
 static struct tlb_entry *insert(struct tlb *t, u64 va, const struct walk_result *r, bool *huge)
 {
 	*huge = r->level != 0;
+	/* Other CPUs' flushes and frees are checked against what is here (tlb_oracle.c). */
+	explore_touch(&t->epoch, true);
 	if (*huge) {
 		t->nr_huge++;
 		event_record(&ev_fill_huge, va & PMD_MASK, r->entry.pfn);
 		return array_insert(&t->huge, t->epoch, va >> PMD_SHIFT, &r->entry);
 	}
 	event_record(&ev_fill, va & PAGE_MASK, r->entry.pfn);
+	if (unlikely(exploring()))
+		init_once(r->entry.frame->cached, 1);
 	return array_insert(&t->small, t->epoch, va >> PAGE_SHIFT, &r->entry);
 }
 
 static void drop_page(struct tlb *t, u64 va)
 {
+	explore_touch(&t->epoch, true);
+	explore_touch(&t->walk_epoch, true);
 	array_drop(&t->small, t->epoch, va >> PAGE_SHIFT);
 	if (t->nr_huge)
 		array_drop(&t->huge, t->epoch, va >> PMD_SHIFT);
@@ -196,6 +203,8 @@ static void drop_walk_caches(struct tlb *t)
 
 static void drop_all(struct tlb *t)
 {
+	explore_touch(&t->epoch, true);
+	explore_touch(&t->walk_epoch, true);
 	t->nr_huge = 0;
 	t->epoch += TLB_EPOCH_ONE;
 	if (unlikely(!t->epoch)) {
@@ -351,6 +360,7 @@ static u32 access_explored(struct vcpu *v, struct tlb *t, u64 va, enum tlb_acces
 	else
 		explore_point(frame_word(f, va), MMT_SITE(ACCESS_LOAD));
 	/* From here to the access nobody else runs. */
+	explore_touch(e->frame, false);
 	if (frame_generation(e->frame) != e->generation)
 		stale_use(v, e, f, va);
 	if (e->mm_id != t->loaded->id)
@@ -442,10 +452,16 @@ void load_root(u64 pfn, struct mm_context *ctx)
 	struct vcpu *v = this_vcpu();
 	struct tlb *t = v->tlb;
 
-	/* Until here the old root is in use: loading is a serializing instruction. */
+	/* Until here the old root is in use: loading is a serializing instruction. (A kernel whose
+	 * switch_mm() lacks its barrier cannot count on this one either: planted bug.) */
 	if (unlikely(exploring()))
-		explore_point(NULL, MMT_SITE(ACCESS_FENCE));
+		explore_point(NULL, planted(KNOB_SWITCH_NO_BARRIER) ? MMT_SITE(ACCESS_EXEC)
+								    : MMT_SITE(ACCESS_FENCE));
+	explore_touch(&t->loaded, true);
 	t->root = frame_of(t->mem, pfn);
+	if (unlikely(exploring()))
+		init_once(t->root->cached, 1);
+	explore_touch(t->root, false);
 	t->root_generation = frame_generation(t->root);
 	t->loaded = ctx;
 	drop_all(t);

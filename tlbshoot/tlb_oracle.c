@@ -47,6 +47,7 @@ static bool descend(const struct machine *m, u64 root, u64 va, u32 to, struct st
 
 		if (!table)
 			return false;
+		explore_touch(&table[table_index(va, level)], false);
 		e = __atomic_load_n(&table[table_index(va, level)], __ATOMIC_ACQUIRE);
 		if (!(e & PTE_PRESENT))
 			return false;
@@ -116,6 +117,7 @@ void tlb_oracle_check_use(struct vcpu *v, const struct tlb *t, u64 va, enum tlb_
 					  : 0;
 	struct step s;
 
+	explore_touch(&ctx->flush_pending, false);
 	if (__atomic_load_n(&ctx->flush_pending, __ATOMIC_ACQUIRE) ||
 	    granted(v->machine, ctx, va, pfn, rights, &s))
 		return;
@@ -171,8 +173,16 @@ ORACLE_LOOKS static void found_frame(struct search *s, const char *where, u64 va
 ORACLE_LOOKS static void array_search_frame(struct search *s, const struct tlb_array *a, bool huge)
 {
 	u64 span = huge ? PTRS_PER_TABLE : 1;
+	u32 nr = (a->set_mask + 1) * a->ways;
+	bool any = false;
 
-	for (u32 i = 0; i < (a->set_mask + 1) * a->ways; i++) {
+	/* First without branches: which entries are in use no predictor can know. */
+	for (u32 i = 0; i < nr; i++)
+		any |= ((a->tags[i] & ~TLB_NUMBER_MASK) == s->t->epoch) &
+		       (s->pfn - a->entries[i].pfn < span);
+	if (likely(!any))
+		return;
+	for (u32 i = 0; i < nr; i++) {
 		u64 tag = a->tags[i];
 
 		if ((tag & ~TLB_NUMBER_MASK) != s->t->epoch || s->pfn - a->entries[i].pfn >= span)
@@ -211,12 +221,24 @@ ORACLE_LOOKS static void search_all(struct machine *m, const struct invariant *i
 				    const char *where)
 {
 	struct search s = {.m = m, .inv = inv, .pfn = pfn, .where = where};
+	struct frame *f = frame_of(&m->tlb->mem, pfn);
+	bool huge = false; /* an entry for 2 MiB has 512 frames, which are not marked */
 
+	for (u32 i = 0; i < m->nr_vcpus; i++)
+		huge |= m->vcpus[i].tlb->nr_huge != 0;
+	if (!huge && !oracle_read(f->cached))
+		return;
 	for (u32 i = 0; i < m->nr_vcpus && !s.found; i++) {
 		s.v = &m->vcpus[i];
 		s.t = s.v->tlb;
+		/* An entry for the frame that is filled concerns the frame, too (walker.c); one
+		 * that is dropped may be any. */
+		explore_touch(&s.t->walk_epoch, false);
+		explore_touch(&s.t->loaded, false);
 		search_frame(&s);
 	}
+	if (!s.found)
+		init_once(f->cached, 0);
 }
 
 ORACLE_LOOKS void tlb_oracle_frame_freed(struct machine *m, u64 pfn)
@@ -277,6 +299,7 @@ ORACLE_LOOKS void tlb_oracle_frame_clean(struct machine *m, u64 pfn)
 	for (u32 i = 0; i < m->nr_vcpus && !s.found; i++) {
 		s.v = &m->vcpus[i];
 		s.t = s.v->tlb;
+		explore_touch(&s.t->epoch, false);
 		search_writable(&s);
 	}
 }
@@ -365,8 +388,12 @@ ORACLE_LOOKS void tlb_oracle_flush_done(struct mm_context *ctx, u64 start, u64 e
 	for (u32 i = 0; i < s.m->nr_vcpus && !s.found; i++) {
 		s.v = &s.m->vcpus[i];
 		s.t = s.v->tlb;
+		explore_touch(&s.t->loaded, false);
 		if (s.t->loaded != ctx)
 			continue;
+		explore_touch(&s.t->epoch, false);
+		explore_touch(&ctx->cpumask[i / 64], false);
+		explore_touch(&ctx->flush_pending, false);
 		check_in_mask(&s);
 		/* One is the caller's own. With more, what another has changed may still be cached.
 		 */

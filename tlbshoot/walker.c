@@ -75,6 +75,7 @@ static __cold_path void bad_entry(const struct walk *w, pteval_t e, const char *
 
 static __always_inline_fn void check_table(const struct walk *w)
 {
+	explore_touch(w->table, false);
 	if (unlikely(frame_generation(w->table) != w->generation))
 		freed_under_walk(w);
 }
@@ -95,9 +96,11 @@ static __always_inline_fn pteval_t read_entry(const struct walk *w, const pteval
 	pteval_t e;
 
 	if (unlikely(exploring())) {
-		explore_point(slot, MMT_SITE(ACCESS_LOAD));
+		bool view = explore_point(slot, MMT_SITE_SIZED(ACCESS_LOAD, sizeof(*slot)));
+
 		check_table(w);
-		return __atomic_load_n(slot, __ATOMIC_ACQUIRE);
+		e = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
+		return unlikely(view) ? mmt_view(slot, e) : e;
 	}
 	e = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
 	check_table(w);
@@ -108,7 +111,7 @@ static __always_inline_fn pteval_t read_entry(const struct walk *w, const pteval
 static bool set_entry_bits(const struct walk *w, pteval_t *slot, pteval_t e, pteval_t bits)
 {
 	if (unlikely(exploring())) {
-		explore_point(slot, MMT_SITE(ACCESS_RMW));
+		explore_point(slot, MMT_SITE_SIZED(ACCESS_RMW, sizeof(*slot)));
 		check_table(w);
 	}
 	return __atomic_compare_exchange_n(slot, &e, e | bits, false, __ATOMIC_SEQ_CST,
@@ -136,6 +139,7 @@ static inline struct frame *leaf_frame(const struct walk *w, pteval_t e)
 {
 	struct frame *f = frame_named(w, e);
 
+	explore_touch(f, false);
 	if (unlikely(oracle_read(f->state) != FRAME_DATA))
 		mapped_free(w, f);
 	return f;
@@ -204,9 +208,13 @@ static void walk_descend(struct walk *w, pteval_t e)
 		.flags = w->flags & entry_grants(e),
 	};
 
+	explore_touch(next.table, false);
 	next.generation = frame_generation(next.table);
 	if (unlikely(!frame_table(next.table)))
 		bad_entry(w, e, "does not name a table");
+	explore_touch(&w->t->epoch, true);
+	if (unlikely(exploring()))
+		init_once(next.table->cached, 1);
 	walk_cache_insert(c, walk_tag(w->t, c, w->va), &next);
 	w->table = next.table;
 	w->generation = next.generation;

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * dfs:2 and dpor on the emulated kernel: they agree that small programs on the correct kernel are
+ * silent, having exhausted them, and on the planted bugs that two preemptions suffice for.
+ *
+ * The programs (data/systematic/) have two CPUs with a task each, which do one or two operations
+ * (only-operations: the exits of the tasks are the same in all schedules).
+ */
+#include <stdio.h>
+
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+
+#include "stress/bug_catalog.h"
+#include "stress/jobfile.h"
+#include "stress/verbs.h"
+#include "stress/world.h"
+
+/* Far more than any of the programs needs: a search that does not end is a failure. */
+#define SCHEDULES_MAX 50000
+
+/* Sanitizers make a schedule 10 to 20 times slower: there only the shortest searches. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define SCHEDULES_LONG 400
+#else
+#define SCHEDULES_LONG SCHEDULES_MAX
+#endif
+
+#define NAME_SIZE 32
+
+struct program {
+	char name[NAME_SIZE];
+	char dpor[NAME_SIZE]; /* what is left out would be too much for a test */
+	u32 schedules;	      /* of dpor, about */
+};
+
+static const struct program programs[] = {
+	{"yield", "dpor", 2},
+	{"sleep", "dpor", 2},
+	{"kthread", "dpor", 2},
+	{"munmap", "dpor", 2},
+	{"mlock", "dpor", 2},
+	{"brk", "dpor", 32},
+	{"age", "dpor", 32},
+	{"getmm", "dpor", 24},
+	{"getmm-read", "dpor", 32},
+	{"sleep-read", "dpor", 32},
+	{"zap", "dpor", 352},
+	{"other-page", "dpor", 352},
+	{"zap-or-fault", "dpor:no-tlb", 1056},
+	{"write-or-zap", "dpor:no-tlb", 1670},
+	{"two-pages", "dpor:no-tlb", 1604},
+	{"two-faults", "dpor:no-tlb", 4612},
+};
+
+/* Bugs that at most two deviations show. */
+struct shown {
+	char slug[NAME_SIZE];
+	char program[NAME_SIZE];
+};
+
+static const struct shown shown[] = {
+	{"ipi-wait-irqs-off", "write-or-zap"},	{"flush-skips-cpu", "zap-or-fault"},
+	{"flush-range-short", "zap-range"},	{"lazy-cpu-not-flushed", "zap-or-fault"},
+	{"free-before-flush", "zap-or-fault"},	{"pte-clear-unlocked", "zap"},
+	{"mmap-sem-under-ptl", "zap"},		{"mapcount-not-dropped", "zap"},
+	{"rwsem-lost-wakeup", "mmap-or-fault"}, {"flush-compares-current-mm", "zap-or-fault"},
+	{"table-freed-at-once", "truncate"},	{"lock-order-inversion", "truncate"},
+	{"mkclean-no-flush", "msync"},		{"mprotect-no-flush", "mprotect"},
+	{"lazy-mm-not-pinned", "zap"},		{"commit-not-returned", "zap"},
+	{"notifier-end-missing", "zap"},	{"exec-drops-active-mm-twice", "zap"},
+	{"exec-keeps-address-limit", "zap"},	{"uncharge-lost", "zap"},
+};
+
+struct verdicts {
+	enum machine_end end;
+	char invariant[BUG_FINDING_WORD];
+	u64 schedules;
+	bool exhausted;
+	char bound[400];
+};
+
+static void configure(struct config *config, const char *program, const char *bug)
+{
+	struct error err = {0};
+	struct known_names names;
+	struct host_facts host;
+
+	config_init(config, VERB_EXPLORE);
+	verbs_known_names(&names);
+	snprintf(config->job_name, sizeof(config->job_name), "tests/data/systematic/%s.ini",
+		 program);
+	config->origin[OPT_JOB] = ORIGIN_COMMAND_LINE;
+	if (bug) {
+		snprintf(config->bugs.name[0], sizeof(config->bugs.name[0]), "%s", bug);
+		config->bugs.nr = 1;
+		config->origin[OPT_BUG] = ORIGIN_COMMAND_LINE;
+	}
+	cr_assert_eq(host_facts_read(&host, &err), 0, "%s", err.line);
+	cr_assert_eq(jobfile_load(config, &names, NULL, &err), 0, "%s", err.line);
+	cr_assert_eq(config_resolve(config, &host, &err), 0, "%s", err.line);
+}
+
+static struct verdicts search(const char *program, const char *bug, const char *name)
+{
+	struct verdicts v = {.end = MACHINE_FINISHED};
+	struct strategy *s = strategy_create(name);
+	struct error err = {0};
+	struct config config;
+	const struct machine *m;
+	struct world *w;
+
+	cr_assert_not_null(s);
+	configure(&config, program, bug);
+	w = world_create(&(struct world_options){.config = &config}, &err);
+	cr_assert_not_null(w, "%s", err.line);
+	m = world_machine(w);
+	while (v.end == MACHINE_FINISHED && !s->exhausted && v.schedules < SCHEDULES_MAX) {
+		v.end = world_run(w, EXECUTOR_EXPLORE, config.seed, s);
+		v.schedules++;
+	}
+	v.exhausted = s->exhausted;
+	snprintf(v.invariant, sizeof(v.invariant), "%s",
+		 m->violations.ready ? m->violations.first.invariant->slug : "-");
+	s->ops->bound(s, v.bound, sizeof(v.bound));
+	world_destroy(w);
+	strategy_destroy(s);
+	config_destroy(&config);
+	return v;
+}
+
+static void expect_silent(const struct program *p, const char *strategy)
+{
+	struct verdicts v = search(p->name, NULL, strategy);
+
+	cr_expect_eq(v.end, MACHINE_FINISHED, "%s, %s: %s", p->name, strategy, v.invariant);
+	cr_expect(v.exhausted, "%s, %s: %s", p->name, strategy, v.bound);
+	cr_expect_str_eq(v.invariant, "-");
+}
+
+ParameterizedTestParameters(systematic, silent_and_exhausted)
+{
+	return cr_make_param_array(const struct program, (void *)programs, ARRAY_SIZE(programs));
+}
+
+ParameterizedTest(struct program *p, systematic, silent_and_exhausted)
+{
+	if (p->schedules > SCHEDULES_LONG)
+		return;
+	expect_silent(p, "dfs:2");
+	expect_silent(p, p->dpor);
+}
+
+ParameterizedTestParameters(systematic, agree_on_planted_bugs)
+{
+	return cr_make_param_array(const struct shown, (void *)shown, ARRAY_SIZE(shown));
+}
+
+ParameterizedTest(struct shown *s, systematic, agree_on_planted_bugs)
+{
+	static const char *const names[] = {"dfs:2", "dpor", "dpor:no-tlb"};
+	const struct bug_case *c = bug_case_find(s->slug);
+
+	cr_assert_not_null(c, "%s", s->slug);
+	for (u32 i = 0; i < ARRAY_SIZE(names); i++) {
+		struct verdicts v = search(s->program, s->slug, names[i]);
+
+		cr_expect_neq(v.end, MACHINE_FINISHED, "%s, %s: %s", s->slug, names[i], v.bound);
+		cr_expect(bug_case_expects(c, v.invariant), "%s, %s: shows as %s", s->slug,
+			  names[i], v.invariant);
+	}
+}
+
+/* A search that is run again is the same search. */
+Test(systematic, repeats_itself)
+{
+	struct verdicts one = search("zap-or-fault", "free-before-flush", "dpor");
+	struct verdicts two = search("zap-or-fault", "free-before-flush", "dpor");
+
+	cr_expect_eq(one.schedules, two.schedules);
+	cr_expect_str_eq(one.bound, two.bound);
+}
