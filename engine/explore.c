@@ -51,8 +51,11 @@ u64 explore_history(void)
 
 static inline void make_runnable(struct explorer *x, struct vcpu *v)
 {
-	if (unlikely(x->strategy->ops->woken) && !x->quiet)
+	if (unlikely(x->strategy->ops->woken) && !x->quiet) {
+		machinery_begin();
 		x->strategy->ops->woken(x->strategy, v->id);
+		machinery_end();
+	}
 	v->run_state = VCPU_RUNNING;
 	x->d.runnable |= 1ULL << v->id;
 	x->spinning &= ~(1ULL << v->id);
@@ -83,7 +86,9 @@ static inline u32 ask_pick(struct explorer *x)
 		return (u32)__builtin_ctzll(x->d.runnable);
 	if (unlikely(x->quiet))
 		return decision_default(&x->d);
+	machinery_begin();
 	next = x->strategy->ops->pick(x->strategy, &x->d);
+	machinery_end();
 	recording_add_if(x->recorded, next != decision_default(&x->d), RECORDED_PICK, next);
 	x->recorded->calls++;
 	return next;
@@ -96,11 +101,16 @@ u32 explore_choose(struct vcpu *v, enum choice kind, u32 n)
 
 	if (unlikely(x->quiet))
 		return 0;
+	machinery_begin();
 	value = x->strategy->ops->choose(x->strategy, kind, v->id, n);
+	machinery_end();
 	if (value) {
 		recording_add(x->recorded, kind, value);
-		if (x->coverage)
+		if (x->coverage) {
+			machinery_begin();
 			coverage_choice(x->coverage, v->id, kind, value);
+			machinery_end();
+		}
 	}
 	x->recorded->calls++;
 	return value;
@@ -217,18 +227,27 @@ static __noinline void watched_step(struct explorer *x, struct vcpu *v,
 {
 	const struct explore_observer *o = x->machine->observer;
 
-	if (x->watch & WATCH_STRATEGY)
+	if (x->watch & WATCH_STRATEGY) {
+		machinery_begin();
 		x->strategy->ops->step(x->strategy, v->id, access, x->stats.history);
-	if (x->watch & WATCH_OBSERVER)
+		machinery_end();
+	}
+	if (x->watch & WATCH_OBSERVER) {
+		machinery_begin();
 		o->step(o->arg, x->d.step, v, access);
+		machinery_end();
+	}
 }
 
 void explore_observe_event(struct vcpu *v, const struct event *e)
 {
 	const struct explore_observer *o = v->machine->observer;
 
-	if (!v->explorer->quiet)
+	if (!v->explorer->quiet) {
+		machinery_begin();
 		o->event(o->arg, v->explorer->d.step, v, e);
+		machinery_end();
+	}
 }
 
 void explore_touched(const volatile void *addr, bool write)
@@ -239,10 +258,16 @@ void explore_touched(const volatile void *addr, bool write)
 
 	if (x->quiet)
 		return;
-	if (x->coverage && x->coverage->touches)
+	if (x->coverage && x->coverage->touches) {
+		machinery_begin();
 		coverage_touch(x->coverage, v->id, address, write);
-	if (x->strategy->ops->touch)
+		machinery_end();
+	}
+	if (x->strategy->ops->touch) {
+		machinery_begin();
 		x->strategy->ops->touch(x->strategy, v->id, address, write);
+		machinery_end();
+	}
 }
 
 void explore_interrupted(struct vcpu *v)
@@ -250,11 +275,17 @@ void explore_interrupted(struct vcpu *v)
 	struct explorer *x = v->explorer;
 
 	/* When an interrupt is taken depends on when it was raised, and the other way round. */
-	if (x->coverage && !x->quiet)
+	if (x->coverage && !x->quiet) {
+		machinery_begin();
 		coverage_touch(x->coverage, v->id, arena_offset(&x->machine->arena, &v->pending),
 			       true);
-	if (x->strategy->ops->interrupted && !x->quiet)
+		machinery_end();
+	}
+	if (x->strategy->ops->interrupted && !x->quiet) {
+		machinery_begin();
 		x->strategy->ops->interrupted(x->strategy, v->id);
+		machinery_end();
+	}
 }
 
 void explore_quiet(bool quiet)
@@ -348,8 +379,11 @@ bool explore_point(const volatile void *addr, const struct site *site)
 		v->site = site;
 	}
 	history_mix(x, (u64)v->id << 56 ^ (u64)site->line << 32 ^ access.address);
-	if (x->coverage)
+	if (x->coverage) {
+		machinery_begin();
 		coverage_step(x->coverage, v->id, site, access.address);
+		machinery_end();
+	}
 	if (unlikely(x->watch))
 		watched_step(x, v, &access);
 	if (unlikely(x->tso))
@@ -368,8 +402,11 @@ void explore_relax_on(struct vcpu *v, const volatile void *addr)
 		vcpu_run_interrupts(v);
 		return;
 	}
-	if (x->strategy->ops->yielded && !x->quiet)
+	if (x->strategy->ops->yielded && !x->quiet) {
+		machinery_begin();
 		x->strategy->ops->yielded(x->strategy, v->id);
+		machinery_end();
+	}
 	explore_touch(&v->nr_waiting, false);
 	if ((v->need_resched || v->nr_waiting) && preemptible(v)) {
 		v->need_resched = 1;

@@ -15,6 +15,38 @@
 #include "engine/recording.h"
 #include "engine/strategy.h"
 
+/*
+ * Around calls into strategies, coverage and observers. They keep memory of their own, in which
+ * fibers that TSan takes for unordered threads follow each other; being built without
+ * instrumentation is not enough where they call malloc() or memcpy(), which TSan intercepts.
+ */
+#ifdef __SANITIZE_THREAD__
+void AnnotateIgnoreReadsBegin(const char *file, int line);
+void AnnotateIgnoreReadsEnd(const char *file, int line);
+void AnnotateIgnoreWritesBegin(const char *file, int line);
+void AnnotateIgnoreWritesEnd(const char *file, int line);
+
+static inline void machinery_begin(void)
+{
+	AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+	AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
+}
+
+static inline void machinery_end(void)
+{
+	AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
+	AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+}
+#else
+static inline void machinery_begin(void)
+{
+}
+
+static inline void machinery_end(void)
+{
+}
+#endif
+
 /* What wants to see every step (explorer.watch). */
 #define WATCH_STRATEGY 1u /* strategy_ops.step */
 #define WATCH_OBSERVER 2u /* machine.observer */

@@ -41,10 +41,16 @@ static void drain_one(struct explorer *x, u32 cpu)
 	if (!--b->nr)
 		x->buffered &= ~(1ULL << cpu);
 	explore_note((u64)cpu << 56 ^ HISTORY_DRAINED << 32 ^ offset);
-	if (x->coverage)
+	if (x->coverage) {
+		machinery_begin();
 		coverage_drain(x->coverage, cpu, offset);
-	if (x->strategy->ops->touch)
+		machinery_end();
+	}
+	if (x->strategy->ops->touch) {
+		machinery_begin();
 		x->strategy->ops->touch(x->strategy, cpu, offset, true);
+		machinery_end();
+	}
 	if (x->spinning)
 		explore_stored(x, addr);
 }

@@ -279,10 +279,9 @@ void campaign_totals(struct campaign *c, struct campaign_totals *totals)
 
 size_t campaign_counters(const struct campaign *c, struct counter *counters, size_t max)
 {
-	size_t nr = run_counters(c->workers[0].w, counters, max);
+	size_t nr = run_counter_names(counters, max);
 
 	for (size_t n = 0; n < nr; n++) {
-		counters[n].value = 0;
 		for (unsigned int i = 0; i < c->nr_workers; i++)
 			counters[n].value += look(&c->workers[i].counters[n]);
 	}

@@ -27,6 +27,7 @@ static void print_full(FILE *out, const struct retrace *r)
 {
 	char text[RETRACE_TEXT_SIZE], task[64];
 
+	explain_print_begin(out, r);
 	fprintf(out, "%8s %-5s %-16s %-28s %-24s %-7s %s\n", "step", "cpu", "task", "place",
 		"function", "kind", "what");
 	for (u32 i = 1; i < r->nr; i++) {

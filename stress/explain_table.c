@@ -413,6 +413,29 @@ static u32 print_wrapped(FILE *out, const char *text)
 	return lines;
 }
 
+/* What was violated, and what holds while it is not. */
+static u32 print_begin(FILE *out, const struct retrace *r)
+{
+	char text[VIOLATION_MESSAGE_SIZE + 256];
+	u32 lines = 1;
+
+	if (!r->violated)
+		return 0;
+	snprintf(text, sizeof(text), "BUG: %s in %s() on CPU%u: %s", r->violation.invariant->slug,
+		 r->violation.where, r->violation.cpu, r->violation.message);
+	lines += print_wrapped(out, text);
+	snprintf(text, sizeof(text), "rule: %s", r->violation.invariant->rule);
+	lines += print_wrapped(out, text);
+	if (out)
+		fputc('\n', out);
+	return lines;
+}
+
+void explain_print_begin(FILE *out, const struct retrace *r)
+{
+	(void)print_begin(out, r);
+}
+
 static u32 print_end(FILE *out, const struct retrace *r)
 {
 	static const char *const ends[] = {
@@ -422,21 +445,13 @@ static u32 print_end(FILE *out, const struct retrace *r)
 		[MACHINE_NO_PROGRESS] = "no progress",
 		[MACHINE_STOPPED] = "stopped",
 	};
-	char text[VIOLATION_MESSAGE_SIZE + 256];
+	char text[256];
 	u32 lines = 1;
 
 	if (out)
 		fputc('\n', out);
-	if (r->violated) {
-		snprintf(text, sizeof(text), "BUG: %s in %s() on CPU%u: %s",
-			 r->violation.invariant->slug, r->violation.where, r->violation.cpu,
-			 r->violation.message);
-		lines += print_wrapped(out, text);
-		snprintf(text, sizeof(text), "rule: %s", r->violation.invariant->rule);
-		lines += print_wrapped(out, text);
-	} else {
+	if (!r->violated)
 		lines += print_wrapped(out, ends[r->end]);
-	}
 	snprintf(text, sizeof(text),
 		 "%" PRIu64 " decision points, %" PRIu64 " preemption%s; * decides", r->steps,
 		 r->preemptions, r->preemptions == 1 ? "" : "s");
@@ -484,7 +499,8 @@ static u32 best_left(const struct table *t, const bool *refused)
 
 static void choose(struct table *t, bool *refused)
 {
-	u32 room = EXPLAIN_LINES - HEAD_LINES - print_end(NULL, t->r), misses = 0, i;
+	u32 room = EXPLAIN_LINES - HEAD_LINES - print_begin(NULL, t->r) - print_end(NULL, t->r),
+	    misses = 0, i;
 
 	while (misses < MISSES_MAX && (i = best_left(t, refused))) {
 		if (repeats(t, i)) {
@@ -534,6 +550,7 @@ int explain_table(FILE *out, const struct retrace *r, struct error *err)
 	} else {
 		choose(&t, refused);
 		thin_stars(&t);
+		explain_print_begin(out, r);
 		draw_table(&t, out);
 		explain_print_end(out, r);
 	}

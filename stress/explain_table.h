@@ -15,6 +15,7 @@
 int explain_table(FILE *out, const struct retrace *r, struct error *err);
 
 /* What stands below the table: the violation, or how else the schedule ended. */
+void explain_print_begin(FILE *out, const struct retrace *r);
 void explain_print_end(FILE *out, const struct retrace *r);
 
 #endif

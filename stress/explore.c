@@ -155,7 +155,7 @@ static void report_finding(struct exploration *x, unsigned int i)
 	schedule_path(x, i, path, sizeof(path));
 	kept = write_schedule(x, f, w, path);
 	(void)schedule_run(w, &f->schedule, &state, &err);
-	run_report_violation(&x->run, w, kept ? path : NULL, 0);
+	run_record_violation(&x->run, w, kept ? path : NULL);
 	world_destroy(w);
 	if (explain_schedule(stdout, &f->config, &f->schedule, c->full, &err))
 		lose(x, &err);

@@ -107,7 +107,7 @@ static enum verdict show(struct minimization *x)
 	if (err.status) {
 		verdict = lose(&err);
 	} else {
-		run_report_violation(&x->run, w, x->out, 0);
+		run_record_violation(&x->run, w, x->out);
 		verdict = run_verdict(&x->run, end);
 	}
 	world_destroy(w);

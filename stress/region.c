@@ -22,7 +22,7 @@ INVARIANT(inv_user_fault, "user-fault", "an access that the mappings allow is no
 
 static u64 owner_bits(const struct region *r, u32 page)
 {
-	u64 number = r->kind == REGION_ANON ? (r->start >> PAGE_SHIFT) + page : page;
+	u64 number = r->kind == REGION_ANON ? (region_start(r) >> PAGE_SHIFT) + page : page;
 	u64 kind = r->kind == REGION_FILE_SHARED;
 
 	return ((((u64)r->domain << 1 | kind) << VALUE_PAGE_BITS) |
@@ -40,24 +40,22 @@ static u64 value_for(struct user_task *u, const struct region *r, u32 page)
 
 static inline u64 address_of(const struct region *r, u32 page)
 {
-	return r->start + ((u64)page << PAGE_SHIFT) + page % FRAME_WORDS * sizeof(u64);
+	return region_start(r) + ((u64)page << PAGE_SHIFT) + page % FRAME_WORDS * sizeof(u64);
 }
 
-static void set_up(struct region *r, enum region_kind kind, u64 start, u32 pages, u32 domain,
-		   bool exact)
+static void set_up(struct region *r, enum region_kind kind, u32 pages, u32 domain, bool exact)
 {
 	r->kind = kind;
-	r->start = start;
 	r->pages = pages;
 	r->domain = domain & 0x7fff;
 	r->exact = exact;
-	r->unstable = false;
-	r->gone = false;
-	r->haunted = false;
+	region_set(r->unstable, false);
+	region_set(r->gone, false);
+	region_set(r->haunted, false);
 }
 
-int region_init(struct machine *m, struct region *r, enum region_kind kind, u64 start, u32 pages,
-		u32 domain, bool exact)
+int region_prepare(struct machine *m, struct region *r, enum region_kind kind, u32 pages,
+		   u32 domain, bool exact)
 {
 	if (pages > r->allocated) {
 		r->shadow = arena_alloc_dirty(&m->arena, pages * sizeof(*r->shadow), 8);
@@ -67,10 +65,20 @@ int region_init(struct machine *m, struct region *r, enum region_kind kind, u64 
 		}
 		r->allocated = pages;
 	}
-	set_up(r, kind, start, pages, domain, exact);
+	set_up(r, kind, pages, domain, exact);
 	if (r->exact)
 		memset(r->shadow, 0, pages * sizeof(*r->shadow));
 	return 0;
+}
+
+int region_init(struct machine *m, struct region *r, enum region_kind kind, u64 start, u32 pages,
+		u32 domain, bool exact)
+{
+	int err = region_prepare(m, r, kind, pages, domain, exact);
+
+	if (!err)
+		region_publish(r, start);
+	return err;
 }
 
 void region_init_file(struct region *r, enum region_kind kind, u64 start, u32 pages, u32 file,
@@ -79,13 +87,13 @@ void region_init_file(struct region *r, enum region_kind kind, u64 start, u32 pa
 	/* The shadow is the file's: it outlives mappings, and has what others have written. */
 	r->shadow = shadow;
 	r->allocated = 0;
-	set_up(r, kind, start, pages, file, shadow != NULL);
+	set_up(r, kind, pages, file, shadow != NULL);
+	region_publish(r, start);
 }
 
 void region_forget(struct region *r)
 {
-	r->start = 0;
-	r->kind = REGION_NONE;
+	region_publish(r, 0);
 }
 
 /* What is looked at here is no decision point of its own: a strategy that asks which steps depend
@@ -93,42 +101,67 @@ void region_forget(struct region *r)
 void region_enter(struct region *r)
 {
 	explore_touch(r, false);
-	__atomic_fetch_add(&r->users, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&r->users, 1, __ATOMIC_ACQ_REL);
 }
 
 void region_leave(struct region *r)
 {
-	explore_touch(r, r->gone);
-	if (!__atomic_sub_fetch(&r->users, 1, __ATOMIC_ACQ_REL) && r->gone)
-		region_forget(r);
+	bool gone = region_flag(r->gone);
+	u32 users = __atomic_load_n(&r->users, __ATOMIC_RELAXED);
+
+	explore_touch(r, gone);
+	do {
+		/* The last one of a region that is gone empties the slot; who enters meanwhile
+		 * finds nothing there, and is the last one then. */
+		if (gone && users == 1)
+			region_forget(r);
+	} while (!__atomic_compare_exchange_n(&r->users, &users, users - 1, false, __ATOMIC_ACQ_REL,
+					      __ATOMIC_RELAXED));
+}
+
+bool region_take(struct region *r)
+{
+	u32 none = 0;
+
+	explore_touch(r, false);
+	if (region_start(r) || !__atomic_compare_exchange_n(&r->users, &none, 1, false,
+							    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return false;
+	/* Somebody may have mapped and left it since we looked. */
+	if (!region_start(r))
+		return true;
+	region_leave(r);
+	return false;
 }
 
 void region_condemn(struct region *r)
 {
 	explore_touch(r, true);
-	r->gone = true;
-	r->unstable = true;
+	region_set(r->gone, true);
+	region_set(r->unstable, true);
 }
 
-void region_haunt(const struct region *gone, struct region *r)
+void region_haunt(const struct region *gone, struct region *r, u64 start)
 {
-	if (!gone->gone || gone->start >= r->start + ((u64)r->pages << PAGE_SHIFT) ||
-	    r->start >= gone->start + ((u64)gone->pages << PAGE_SHIFT))
+	u64 other = region_start(gone);
+
+	if (!other || !region_flag(gone->gone) || other >= start + ((u64)r->pages << PAGE_SHIFT) ||
+	    start >= other + ((u64)gone->pages << PAGE_SHIFT))
 		return;
-	r->haunted = true;
-	r->unstable = true;
+	region_set(r->haunted, true);
+	region_set(r->unstable, true);
 }
 
 int region_copy(struct machine *m, struct region *to, const struct region *from, bool exact)
 {
 	int err;
 
-	if (!from->start) {
+	if (!region_start(from)) {
 		region_forget(to);
 		return 0;
 	}
 	if (from->kind == REGION_ANON) {
-		err = region_init(m, to, from->kind, from->start, from->pages, from->domain,
+		err = region_init(m, to, from->kind, region_start(from), from->pages, from->domain,
 				  exact && from->exact);
 		if (err)
 			return err;
@@ -137,8 +170,8 @@ int region_copy(struct machine *m, struct region *to, const struct region *from,
 		to->allocated = 0;
 	}
 	memcpy(to->name, from->name, sizeof(to->name));
-	to->unstable = from->unstable;
-	to->haunted = from->haunted || from->gone;
+	region_set(to->unstable, region_flag(from->unstable));
+	region_set(to->haunted, region_flag(from->haunted) || region_flag(from->gone));
 	if (to->exact && to->kind == REGION_ANON)
 		memcpy(to->shadow, from->shadow, from->pages * sizeof(*to->shadow));
 	return 0;
@@ -146,7 +179,7 @@ int region_copy(struct machine *m, struct region *to, const struct region *from,
 
 static int access_failed(const struct region *r, u32 page, int err, const char *what)
 {
-	if (err == -ENOMEM || r->unstable)
+	if (err == -ENOMEM || region_flag(r->unstable))
 		return err;
 	VIOLATION(&inv_user_fault, "%s of page %u of region %s at %#llx: %s", what, page, r->name,
 		  (unsigned long long)address_of(r, page), err == -EIO ? "SIGBUS" : "SIGSEGV");
@@ -194,7 +227,7 @@ int region_read(struct region *r, u32 page)
 
 	if (unlikely(err))
 		return access_failed(r, page, err, "read");
-	if (unlikely(r->gone || r->haunted))
+	if (unlikely(region_flag(r->gone) || region_flag(r->haunted)))
 		return 0;
 	if (value && unlikely((value ^ owner_bits(r, page)) >> VALUE_SEQUENCE_BITS) &&
 	    r->kind != REGION_FILE_PRIVATE)
@@ -227,7 +260,7 @@ int region_write(struct user_task *u, struct region *r, u32 page)
 	if (unlikely(err))
 		return access_failed(r, page, err, "write");
 	if (r->exact)
-		shadow_written(&r->shadow[page], value, r->gone);
+		shadow_written(&r->shadow[page], value, region_flag(r->gone));
 	return 0;
 }
 

@@ -49,11 +49,12 @@ struct shadow_page {
 struct region {
 	enum region_kind kind;
 	char name[JOB_NAME_SIZE]; /* in programs */
-	u64 start;		  /* address; 0: not mapped now */
+	u64 start;		  /* address; 0: not mapped now; region_start(), region_publish() */
 	u32 pages;
 	u32 allocated; /* shadow entries */
 	u32 domain;    /* the values' owner: domain of the mm, or number of the file */
 	bool exact;
+	/* Written while other threads look: region_flag(), region_set(). */
 	bool unstable; /* parts may be unmapped or protected at any time: faults are no surprise */
 	bool gone;     /* unmapped for good: nobody new comes, and nobody knows what users see */
 	bool haunted;  /* users of a region that is gone may change it: nothing is known */
@@ -62,7 +63,27 @@ struct region {
 	struct shadow_page *shadow;
 };
 
-/* Makes @r describe fresh memory at @start: all zero. 0 or -ENOMEM. */
+/* Where @r is mapped; 0: nowhere. With an address comes all that was set up before it was
+ * published: release and acquire. */
+static inline u64 region_start(const struct region *r)
+{
+	return __atomic_load_n(&r->start, __ATOMIC_ACQUIRE);
+}
+
+static inline void region_publish(struct region *r, u64 start)
+{
+	__atomic_store_n(&r->start, start, __ATOMIC_RELEASE);
+}
+
+#define region_flag(flag) __atomic_load_n(&(flag), __ATOMIC_RELAXED)
+#define region_set(flag, value) __atomic_store_n(&(flag), (value), __ATOMIC_RELAXED)
+
+/* Makes @r, which nobody else uses, describe @pages of fresh memory that it will have: all zero.
+ * region_publish() is due. 0 or -ENOMEM. */
+int region_prepare(struct machine *m, struct region *r, enum region_kind kind, u32 pages,
+		   u32 domain, bool exact);
+
+/* The same, at @start. */
 int region_init(struct machine *m, struct region *r, enum region_kind kind, u64 start, u32 pages,
 		u32 domain, bool exact);
 
@@ -75,20 +96,22 @@ void region_init_file(struct region *r, enum region_kind kind, u64 start, u32 pa
 void region_forget(struct region *r);
 
 /*
- * Operations of programs on a region that other threads use too. One that is condemned, because it
- * is about to be unmapped, is forgotten when its last user leaves. Until then it haunts regions
- * that are mapped at its addresses: who still means the old one may change their contents.
- * region_haunt() tells @r so. Not to be condemned is a region of which parts are being mapped
- * again.
+ * Operations of programs on a region that other threads use too: who uses it has entered it. A slot
+ * without a region is taken by entering it as the only one (region_take). A region that is
+ * condemned, because it is about to be unmapped, is forgotten when its last user leaves. Until then
+ * it haunts regions that are mapped at its addresses: who still means the old one may change their
+ * contents. region_haunt() tells @r, not yet published, so. Not to be condemned is a region of
+ * which parts are being mapped again.
  */
 static inline bool region_usable(const struct region *r)
 {
-	return r->start && !r->gone;
+	return region_start(r) && !region_flag(r->gone);
 }
 void region_enter(struct region *r);
 void region_leave(struct region *r);
+bool region_take(struct region *r);
 void region_condemn(struct region *r);
-void region_haunt(const struct region *gone, struct region *r);
+void region_haunt(const struct region *gone, struct region *r, u64 start);
 
 /* A child's view after fork: the same contents. 0 or -ENOMEM. */
 int region_copy(struct machine *m, struct region *to, const struct region *from, bool exact);

@@ -61,9 +61,13 @@ static int replay_world(const struct config *config, const struct schedule *sche
 		report_lost(&run, &err);
 		verdict = VERDICT_UNTRUSTWORTHY;
 	} else {
-		run_report_violation(&run, w, config->file, RUN_REPORT_EVENTS);
-		if (!state.diverged)
+		/* What went another way than recorded cannot be explained from the recording. */
+		if (state.diverged) {
+			run_report_violation(&run, w, config->file);
+		} else {
+			run_record_violation(&run, w, config->file);
 			explain(&run, config, schedule);
+		}
 		run_report_counters(&run, counters, run_counters(w, counters, RUN_COUNTERS_MAX));
 		verdict = state.diverged ? VERDICT_DIVERGED : run_verdict(&run, end);
 	}

@@ -12,6 +12,9 @@
 #include "stress/banner.h"
 #include "stress/options.h"
 
+/* Events of all vCPUs that a report shows. */
+#define REPORT_EVENTS 60
+
 static double now_s(void)
 {
 	struct timespec ts;
@@ -84,32 +87,36 @@ static void lost(struct run *run, const struct error *err)
 }
 
 /* The names stay where the tables are: counters point to them. */
-static size_t op_counters(const struct world *w, struct counter *counters, size_t max)
+static const char *const op_counter_names[NR_JOB_OPS] = {
+	"op_read",	"op_write",   "op_madvise_dontneed",
+	"op_mmap",	"op_munmap",  "op_mprotect",
+	"op_brk",	"op_mlock",   "op_munlock",
+	"op_fork",	"op_exec",    "op_exec_fail",
+	"op_exit",	"op_msync",   "op_truncate",
+	"op_dropcache", "op_yield",   "op_sleep",
+	"op_getmm",	"op_kthread", "op_age",
+};
+
+size_t run_counter_names(struct counter *counters, size_t max)
 {
-	static const char *const names[NR_JOB_OPS] = {
-		"op_read",	"op_write",   "op_madvise_dontneed",
-		"op_mmap",	"op_munmap",  "op_mprotect",
-		"op_brk",	"op_mlock",   "op_munlock",
-		"op_fork",	"op_exec",    "op_exec_fail",
-		"op_exit",	"op_msync",   "op_truncate",
-		"op_dropcache", "op_yield",   "op_sleep",
-		"op_getmm",	"op_kthread", "op_age",
-	};
 	size_t nr = 0;
 
 	for (int op = 0; op < NR_JOB_OPS && nr < max; op++)
-		counters[nr++] = (struct counter){names[op], world_op_count(w, (enum job_op)op)};
+		counters[nr++] = (struct counter){op_counter_names[op], 0};
+	for (int i = 0; i < NR_VMSTAT_ITEMS && nr < max; i++)
+		counters[nr++] = (struct counter){vmstat_names[i], 0};
 	return nr;
 }
 
 size_t run_counters(const struct world *w, struct counter *counters, size_t max)
 {
-	size_t nr = op_counters(w, counters, max);
 	const struct machine *m = world_machine((struct world *)w);
+	size_t nr = run_counter_names(counters, max);
 
-	for (int i = 0; i < NR_VMSTAT_ITEMS && nr < max; i++)
-		counters[nr++] =
-			(struct counter){vmstat_names[i], vmstat_sum(m, (enum vmstat_item)i)};
+	for (size_t i = 0; i < nr; i++)
+		counters[i].value = i < NR_JOB_OPS
+					    ? world_op_count(w, (enum job_op)i)
+					    : vmstat_sum(m, (enum vmstat_item)(i - NR_JOB_OPS));
 	return nr;
 }
 
@@ -172,7 +179,7 @@ void run_report_counters(struct run *run, const struct counter *counters, size_t
 	}
 }
 
-void run_report_violation(struct run *run, const struct world *w, const char *schedule, u32 events)
+void run_record_violation(struct run *run, const struct world *w, const char *schedule)
 {
 	const struct machine *m = world_machine((struct world *)w);
 	const struct violation *v = &m->violations.first;
@@ -180,8 +187,6 @@ void run_report_violation(struct run *run, const struct world *w, const char *sc
 
 	if (!m->violations.ready)
 		return;
-	progress_wipe(&run->progress);
-	violation_print(stdout, m, events);
 	record_violation(run->record, &(struct record_violation){
 					      .invariant = v->invariant->slug,
 					      .message = v->message,
@@ -190,6 +195,17 @@ void run_report_violation(struct run *run, const struct world *w, const char *sc
 					      .nr_cpus = cpus[0] == cpus[1] ? 1 : 2,
 					      .schedule = schedule,
 				      });
+}
+
+void run_report_violation(struct run *run, const struct world *w, const char *schedule)
+{
+	const struct machine *m = world_machine((struct world *)w);
+
+	if (!m->violations.ready)
+		return;
+	progress_wipe(&run->progress);
+	violation_print(stdout, m, REPORT_EVENTS);
+	run_record_violation(run, w, schedule);
 }
 
 enum verdict run_verdict(const struct run *run, enum machine_end end)

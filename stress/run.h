@@ -50,16 +50,21 @@ bool run_progress_due(const struct run *run);
 void run_progress_show(struct run *run, struct progress_sample *sample,
 		       const struct counter *counters, size_t nr);
 
+/* The counters that there are, all at 0; returns how many. */
+size_t run_counter_names(struct counter *counters, size_t max);
+
 /* All counters of the world's machine, and its operations as op_NAME; returns how many. */
 size_t run_counters(const struct world *w, struct counter *counters, size_t max);
 
 /* Copies the counters into the document, and prints those that are not zero. */
 void run_report_counters(struct run *run, const struct counter *counters, size_t nr);
 
-/* Prints the violation of the world's machine, with the last @events of its vCPUs (0: none), and
- * adds it to the document. */
-#define RUN_REPORT_EVENTS 60
-void run_report_violation(struct run *run, const struct world *w, const char *schedule, u32 events);
+/* Adds the violation of the world's machine to the document, without a word. */
+void run_record_violation(struct run *run, const struct world *w, const char *schedule);
+
+/* Prints the violation of the world's machine, with the last events of its vCPUs, and adds it to
+ * the document. */
+void run_report_violation(struct run *run, const struct world *w, const char *schedule);
 
 /* What the machine's end means, bugs planted or not. */
 enum verdict run_verdict(const struct run *run, enum machine_end end);

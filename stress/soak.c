@@ -61,7 +61,7 @@ static int soak_world(struct soak *s, const struct config *config,
 	}
 	end = world_run(w, EXECUTOR_THREADS, config->seed, NULL);
 	progress_wipe(&s->run.progress);
-	run_report_violation(&s->run, w, NULL, RUN_REPORT_EVENTS);
+	run_report_violation(&s->run, w, NULL);
 	run_report_counters(&s->run, counters, run_counters(w, counters, RUN_COUNTERS_MAX));
 	printf("%-32s %20.1f\n", "elapsed_s", run_elapsed(&s->run));
 	if (end == MACHINE_STOPPED)

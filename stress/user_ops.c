@@ -36,7 +36,7 @@ static u32 choose_below(struct user_task *u, u32 n)
 
 static u64 span_address(const struct span *sp)
 {
-	return sp->r->start + ((u64)sp->page << PAGE_SHIFT);
+	return region_start(sp->r) + ((u64)sp->page << PAGE_SHIFT);
 }
 
 static u64 span_bytes(const struct span *sp)
@@ -81,7 +81,7 @@ static void op_dontneed(const struct span *sp)
 static struct region *free_extra(struct user_task *u)
 {
 	for (u32 i = 0; i < REGION_EXTRA_MAX; i++) {
-		if (!u->extra[i].start)
+		if (!region_start(&u->extra[i]))
 			return &u->extra[i];
 	}
 	return NULL;
@@ -119,13 +119,13 @@ static s64 map_again(struct user_task *u, const struct span *sp)
 static void op_remap(struct user_task *u, const struct span *sp)
 {
 	u32 writes[OP_PAGES_MAX];
-	bool was_unstable = sp->r->unstable;
+	bool was_unstable = region_flag(sp->r->unstable);
 	/* A file's pages keep their contents. */
 	bool zaps = sp->r->kind == REGION_ANON;
 	s64 addr;
 
 	if (!was_unstable)
-		sp->r->unstable = true;
+		region_set(sp->r->unstable, true);
 	if (zaps)
 		region_zap_begin(sp->r, sp->page, sp->nr, writes);
 	if (!u->slot->group->mm_owner)
@@ -135,16 +135,16 @@ static void op_remap(struct user_task *u, const struct span *sp)
 		region_zap_end(sp->r, sp->page, sp->nr, writes);
 	/* Without memory for the VMA the hole stays: accesses may fault from now on. */
 	if (!was_unstable && addr >= 0)
-		sp->r->unstable = false;
+		region_set(sp->r->unstable, false);
 }
 
 static void op_mprotect(const struct span *sp, u32 vm_flags)
 {
-	bool was_unstable = sp->r->unstable;
+	bool was_unstable = region_flag(sp->r->unstable);
 	u64 value;
 
 	if (!was_unstable)
-		sp->r->unstable = true;
+		region_set(sp->r->unstable, true);
 	if (sys_mprotect(span_address(sp), span_bytes(sp), vm_flags))
 		goto out;
 	/* What is forbidden now must fault; what is allowed must not have changed. */
@@ -154,7 +154,7 @@ static void op_mprotect(const struct span *sp, u32 vm_flags)
 		(void)user_read(span_address(sp), &value);
 out:
 	if (!sys_mprotect(span_address(sp), span_bytes(sp), VM_READ | VM_WRITE) && !was_unstable)
-		sp->r->unstable = false;
+		region_set(sp->r->unstable, false);
 }
 
 static void op_brk(struct user_task *u, u32 pages)
@@ -186,8 +186,8 @@ static void child_main(void *arg)
 	u.child = true;
 	current->user = &u;
 	/* The parent waits until the copies are made: its stack is ours to read. */
-	r = parent->anon.start ? &parent->anon : &parent->slot->group->shared;
-	if (r->start && !region_copy(u.w->m, &u.anon, r, !parent->slot->group->mm_owner)) {
+	r = region_start(&parent->anon) ? &parent->anon : &parent->slot->group->shared;
+	if (region_start(r) && !region_copy(u.w->m, &u.anon, r, !parent->slot->group->mm_owner)) {
 		u32 step = max(1u, u.anon.pages / CHILD_PAGES);
 
 		complete(&parent->child_ready);
@@ -251,7 +251,7 @@ static int map_file_region(struct slot_group *g, struct region *r)
 	region_init_file(r, shared ? REGION_FILE_SHARED : REGION_FILE_PRIVATE, (u64)addr, pages,
 			 g->file_used->inode->ino, shared ? g->file_used->shadow : NULL);
 	/* Truncation makes the end of the file come and go. */
-	r->unstable = true;
+	region_set(r->unstable, true);
 	memcpy(r->name, "file", sizeof("file"));
 	return 0;
 }
@@ -277,26 +277,29 @@ static void hold_common(struct user_task *u, struct held_regions *held)
 					    : &owner->named[i - 2];
 
 		explore_touch(r, false);
-		if (!r->start)
+		if (!region_start(r))
 			continue;
 		region_enter(r);
 		held->r[held->nr++] = r;
 	}
 }
 
-static void release_common(struct held_regions *held, struct region *new)
+/* @start of @new, which is not published yet; 0: it was not mapped. */
+static void release_common(struct held_regions *held, struct region *new, u64 start)
 {
 	while (held->nr) {
 		struct region *r = held->r[--held->nr];
 
-		if (new->start)
-			region_haunt(r, new);
+		if (start)
+			region_haunt(r, new, start);
 		region_leave(r);
 	}
 }
 
-static int map_anon_region(struct user_task *u, struct region *r, const char *name, u32 pages,
-			   bool exact)
+/* Maps fresh memory for @r, which nobody else uses. @unstable: others will, once it is there. 0 or
+ * a negative errno. */
+static int map_fresh(struct user_task *u, struct region *r, const char *name, u32 pages, bool exact,
+		     bool unstable)
 {
 	struct held_regions held;
 	s64 addr;
@@ -305,12 +308,23 @@ static int map_anon_region(struct user_task *u, struct region *r, const char *na
 	hold_common(u, &held);
 	addr = sys_mmap(0, (u64)pages << PAGE_SHIFT, VM_READ | VM_WRITE, NULL, 0);
 	err = addr < 0 ? (int)addr
-		       : region_init(u->w->m, r, REGION_ANON, (u64)addr, pages, current->mm->domain,
-				     exact);
-	release_common(&held, r);
-	if (!err)
+		       : region_prepare(u->w->m, r, REGION_ANON, pages, current->mm->domain, exact);
+	if (addr > 0 && err)
+		sys_munmap((u64)addr, (u64)pages << PAGE_SHIFT);
+	if (!err) {
 		snprintf(r->name, sizeof(r->name), "%s", name);
+		region_set(r->unstable, unstable);
+	}
+	release_common(&held, r, err ? 0 : (u64)addr);
+	if (!err)
+		region_publish(r, (u64)addr);
 	return err;
+}
+
+static int map_anon_region(struct user_task *u, struct region *r, const char *name, u32 pages,
+			   bool exact)
+{
+	return map_fresh(u, r, name, pages, exact, false);
 }
 
 int user_map_working_set(struct user_task *u)
@@ -360,7 +374,8 @@ int user_exec(struct user_task *u, u32 stack_pages)
 	if (err)
 		return err;
 	forget_regions(u);
-	if (g->mm_owner == g && !u->slot->generation && !g->shared.start && !g->file.start)
+	if (g->mm_owner == g && !u->slot->generation && !region_start(&g->shared) &&
+	    !region_start(&g->file))
 		err = map_common(u);
 	return err ? err : user_map_working_set(u);
 }
@@ -494,18 +509,18 @@ static struct region *some_region(struct user_task *u)
 	struct region *r;
 	u32 nr = 0;
 
-	if (u->anon.start)
+	if (region_start(&u->anon))
 		candidates[nr++] = &u->anon;
-	if (u->file.start)
+	if (region_start(&u->file))
 		candidates[nr++] = &u->file;
 	r = common_region(u, false);
-	if (r && r->start)
+	if (r && region_start(r))
 		candidates[nr++] = r;
 	r = common_region(u, true);
-	if (r && r->start)
+	if (r && region_start(r))
 		candidates[nr++] = r;
 	for (u32 i = 0; i < REGION_EXTRA_MAX; i++) {
-		if (u->extra[i].start)
+		if (region_start(&u->extra[i]))
 			candidates[nr++] = &u->extra[i];
 	}
 	return nr ? candidates[choose_below(u, nr)] : NULL;
@@ -534,8 +549,8 @@ static void random_munmap(struct user_task *u, struct span *sp)
 {
 	struct region *r = &u->extra[choose_below(u, REGION_EXTRA_MAX)];
 
-	if (r->start) {
-		sys_munmap(r->start, (u64)r->pages << PAGE_SHIFT);
+	if (region_start(r)) {
+		sys_munmap(region_start(r), (u64)r->pages << PAGE_SHIFT);
 		region_forget(r);
 	} else if (sp->r && sp->r->kind == REGION_ANON) {
 		op_remap(u, sp);
@@ -550,7 +565,7 @@ static void random_mmap(struct user_task *u)
 	if (!r)
 		return;
 	op_mmap(u, r, some_pages(u), true);
-	if (!r->start)
+	if (!region_start(r))
 		return;
 	sp.nr = r->pages;
 	op_write(u, &sp);
@@ -694,27 +709,45 @@ bool user_op_random(struct user_task *u, enum job_op op)
 
 /* ---- programs ---- */
 
+/* @r with us as its user, or NULL if it is not mapped (yet, or any more), perhaps by another
+ * thread's doing. */
+static struct region *entered(struct region *r)
+{
+	if (!r || !region_start(r))
+		return NULL;
+	region_enter(r);
+	if (region_usable(r))
+		return r;
+	region_leave(r);
+	return NULL;
+}
+
+/* The region of that name, with us as its user. */
 static struct region *in_array(struct region *regions, u32 nr, const char *name)
 {
 	for (u32 i = 0; i < nr; i++) {
-		explore_touch(&regions[i], false);
-		if (region_usable(&regions[i]) && !strcmp(regions[i].name, name))
-			return &regions[i];
+		struct region *r = entered(&regions[i]);
+
+		/* Its name stands as long as it has users. */
+		if (r && !strcmp(r->name, name))
+			return r;
+		if (r)
+			region_leave(r);
 	}
 	return NULL;
 }
 
-/* The region that a program calls @name, mapped or not; NULL for a named one that is not. */
+/* The region that a program calls @name, with us as its user; NULL if it is not mapped. */
 static struct region *find_region(struct user_task *u, const char *name)
 {
 	struct slot_group *owner = u->slot->group->mm_owner;
 
 	if (!strcmp(name, "anon"))
-		return &u->anon;
+		return entered(&u->anon);
 	if (!strcmp(name, "file"))
-		return owner ? &owner->file : &u->file;
+		return entered(owner ? &owner->file : &u->file);
 	if (!strcmp(name, "shared"))
-		return owner ? &owner->shared : NULL;
+		return entered(owner ? &owner->shared : NULL);
 	return owner ? in_array(owner->named, REGION_NAMED_MAX, name)
 		     : in_array(u->extra, REGION_EXTRA_MAX, name);
 }
@@ -725,13 +758,12 @@ static struct region *new_region(struct user_task *u)
 	struct slot_group *owner = u->slot->group->mm_owner;
 	struct region *r = owner ? NULL : free_extra(u);
 
-	for (u32 i = 0; owner && i < REGION_NAMED_MAX && !r; i++) {
-		explore_touch(&owner->named[i], false);
-		if (!owner->named[i].start && !oracle_read(owner->named[i].users))
-			r = &owner->named[i];
-	}
 	if (r)
 		region_enter(r);
+	for (u32 i = 0; owner && i < REGION_NAMED_MAX && !r; i++) {
+		if (region_take(&owner->named[i]))
+			r = &owner->named[i];
+	}
 	return r;
 }
 
@@ -757,20 +789,15 @@ static void span_args(struct user_task *u, const struct program_op *op, u32 i, s
 static void program_mmap(struct user_task *u, const struct program_op *op)
 {
 	struct region *r = new_region(u);
+	bool shared = u->slot->group->mm_owner != NULL;
 	u32 pages = number(u, &op->args[1]);
-	struct held_regions held;
 
 	if (!r)
 		return;
 	explore_touch(r, true);
-	hold_common(u, &held);
-	op_mmap(u, r, pages, u->w->exact || !u->slot->group->mm_owner);
-	release_common(&held, r);
-	explore_touch(r, true);
-	if (r->start)
-		snprintf(r->name, sizeof(r->name), "%s", op->args[0].region);
 	/* Other threads may protect or unmap it under our hands. */
-	r->unstable |= u->slot->group->mm_owner != NULL;
+	(void)map_fresh(u, r, op->args[0].region, pages, u->w->exact || !shared, shared);
+	explore_touch(r, true);
 	region_leave(r);
 }
 
@@ -791,7 +818,7 @@ static void program_munmap(struct user_task *u, const struct span *sp, bool whol
 		return;
 	/* Its user, for it is us, keeps what it needs. */
 	region_condemn(r);
-	sys_munmap(r->start, (u64)r->pages << PAGE_SHIFT);
+	sys_munmap(region_start(r), (u64)r->pages << PAGE_SHIFT);
 }
 
 static u32 protection(u32 prot)
@@ -867,10 +894,8 @@ bool user_op_program(struct user_task *u, const struct program_op *op)
 	if (job_ops[op->op].signature[0] != 'r')
 		return do_program_op(u, op, NULL);
 	r = find_region(u, op->args[0].region);
-	/* Not mapped (yet, or any more), perhaps by another thread's doing. */
-	if (!r || !region_usable(r))
+	if (!r)
 		return true;
-	region_enter(r);
 	goes_on = do_program_op(u, op, r);
 	region_leave(r);
 	return goes_on;

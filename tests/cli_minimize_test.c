@@ -43,7 +43,7 @@ Test(minimize, writes_a_smaller_schedule_that_replays)
 	json_t *root, *sizes;
 
 	find();
-	r = cli_run("minimize found.schedule --json small.json");
+	r = cli_run("minimize found.schedule --duration none --json small.json");
 	cr_assert_eq(r.status, 2, "%s%s", r.out, r.err);
 	cr_expect(strstr(r.out, "replay: mmtorture replay found.min.schedule"), "%s", r.out);
 	cr_expect(strstr(r.out, "before"), "%s", r.out);

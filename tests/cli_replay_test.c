@@ -70,26 +70,25 @@ Test(replay, sees_the_same_violation)
 	cli_free(&r);
 }
 
-/* Times that the report's events go from one vCPU's column to another's. */
+/* Times that the table's steps go from one vCPU's column to the other's. */
 static int column_changes(const char *report)
 {
 	const char *line = strstr(report, "\n  CPU0 ");
 	int changes = 0;
-	size_t indent = 0;
+	bool right = false;
 
 	cr_assert(line, "no columns in: %s", report);
-	line += 1 + strcspn(line + 1, "\n") + 1;
-	while (line[0] == ' ' && line[1] == ' ') {
-		size_t now = strspn(line, " ");
+	for (line++; *line != '\n'; line += strcspn(line, "\n") + 1) {
+		size_t bar = strcspn(line, "|\n");
+		bool now = strspn(line, " ") == bar;
 
-		changes += now != indent;
-		indent = now;
-		line += strcspn(line, "\n") + 1;
+		changes += now != right;
+		right = now;
 	}
 	return changes;
 }
 
-/* Oldest first over all vCPUs: under the random strategy the columns take turns. */
+/* Oldest first over all vCPUs: the columns take turns. */
 Test(replay, shows_the_interleaving)
 {
 	struct cli_result r = cli_run("replay found.schedule");
@@ -97,7 +96,7 @@ Test(replay, shows_the_interleaving)
 
 	cr_assert_eq(r.status, 2);
 	changes = column_changes(r.out);
-	cr_expect_geq(changes, 8, "%d changes of columns in: %s", changes, r.out);
+	cr_expect_geq(changes, 3, "%d changes of columns in: %s", changes, r.out);
 	cli_free(&r);
 }
 
