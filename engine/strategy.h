@@ -28,11 +28,11 @@ struct explore_stats;
 enum choice {
 	CHOICE_INTERRUPT,  /* 1: take the pending interrupt at this decision point */
 	CHOICE_TICK,	   /* 1: the running task's time slice ends here */
-	CHOICE_WAKE,	   /* which waiter */
+	CHOICE_WAKE,	   /* which of the tasks that wait for the CPU runs next; 0: the first */
 	CHOICE_TLB_EVICT,  /* 1: the TLB drops an entry of its own accord */
 	CHOICE_TLB_FILL,   /* 1: a speculative walk fills an entry */
 	CHOICE_ALLOC_FAIL, /* 1: this allocation fails */
-	CHOICE_DATA,	   /* random data of a program */
+	CHOICE_DATA,	   /* random data: a program's, or where a new task is placed */
 	CHOICE_DRAIN,	   /* TSO: i + 1: the oldest store of the i-th vCPU that has any becomes
 			      visible here; asked again until 0 */
 	NR_CHOICES,

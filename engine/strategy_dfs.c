@@ -134,8 +134,9 @@ static u32 dfs_pick(struct strategy *base, const struct decision *d)
 
 static u32 dfs_choose(struct strategy *base, enum choice kind, u32 cpu, u32 n)
 {
+	(void)kind;
 	(void)cpu;
-	return answer((struct strategy_dfs *)base, kind == CHOICE_WAKE ? FREE : COSTLY, n);
+	return answer((struct strategy_dfs *)base, COSTLY, n);
 }
 
 /* The children of the schedule that has just been run, from @first on. */

@@ -119,6 +119,19 @@ static void kick_idle(struct machine *m)
 	}
 }
 
+/* The first in the queue; under the explorer the strategy may prefer another one, as a fair
+ * scheduler's clock may. The queue is not empty, its lock is held. */
+static struct task_struct *pick_next_task(struct rq *rq)
+{
+	struct cds_list_head *node = rq->queue.next;
+
+	if (unlikely(exploring()) && rq->nr_queued > 1) {
+		for (u32 skip = machine_choose(CHOICE_WAKE, rq->nr_queued); skip; skip--)
+			node = node->next;
+	}
+	return cds_list_entry(node, struct task_struct, run_node);
+}
+
 static void __schedule(enum switch_reason why)
 {
 	struct vcpu *v = this_vcpu();
@@ -152,7 +165,7 @@ static void __schedule(enum switch_reason why)
 	if (cds_list_empty(&rq->queue)) {
 		next = rq->idle;
 	} else {
-		next = cds_list_first_entry(&rq->queue, struct task_struct, run_node);
+		next = pick_next_task(rq);
 		dequeue(m, v->id, next);
 	}
 	if (rq->nr_queued)
@@ -249,6 +262,10 @@ static u32 pick_cpu_from(struct machine *m, struct vcpu *v, const u64 *allowed)
 
 	if (cpu != v->id || !READ_ONCE(rq_of(m, cpu)->nr_queued))
 		return cpu;
+	if (exploring()) {
+		a = machine_choose(CHOICE_DATA, m->nr_vcpus);
+		return cpu_allowed(allowed, a) ? a : cpu;
+	}
 	/* The less loaded of two at random (power of two choices). */
 	a = random_below(&v->rng, m->nr_vcpus);
 	b = random_below(&v->rng, m->nr_vcpus);

@@ -31,7 +31,9 @@ struct span {
 
 static u32 choose_below(struct user_task *u, u32 n)
 {
-	return n <= 1 ? 0 : random_below(&u->slot->rng, n);
+	if (n <= 1)
+		return 0;
+	return exploring() ? machine_choose(CHOICE_DATA, n) : random_below(&u->slot->rng, n);
 }
 
 static u64 span_address(const struct span *sp)
