@@ -34,8 +34,6 @@ void __tsan_switch_to_fiber(void *fiber, unsigned flags);
 #define TSAN_SWITCH_TO_FIBER_NO_SYNC 0
 #endif
 
-static void fiber_main(struct fiber *from, struct fiber *self);
-
 /* Boost.Context 1.74, C linkage (boost/context/detail/fcontext.hpp). */
 typedef struct {
 	void *fctx;
@@ -43,40 +41,6 @@ typedef struct {
 } transfer_t;
 extern transfer_t jump_fcontext(void *to, void *data);
 extern void *make_fcontext(void *sp, size_t size, void (*fn)(transfer_t));
-
-/* What goes over a switch: the one who leaves, who finds out where it stands by the one who
- * arrives. */
-struct crossing {
-	struct fiber *from, *to;
-};
-
-static struct fiber *stack_arrive(transfer_t t)
-{
-	struct crossing *c = t.data;
-	struct fiber *self = c->to;
-
-	c->from->sp = t.fctx;
-	return self;
-}
-
-static void stack_main(transfer_t t)
-{
-	struct fiber *from = ((struct crossing *)t.data)->from;
-
-	fiber_main(from, stack_arrive(t));
-}
-
-static inline struct fiber *stack_switch(struct fiber *from, struct fiber *to)
-{
-	struct crossing c = {from, to};
-
-	return stack_arrive(jump_fcontext(to->sp, &c));
-}
-
-static void *stack_prepare(void *stack, size_t size)
-{
-	return make_fcontext((char *)stack + size, size, stack_main);
-}
 
 struct fiber_stack_pool {
 	pthread_mutex_t lock; /* guards free */
@@ -155,31 +119,45 @@ static void stack_put(struct fiber_stack_pool *pool, void *stack)
 	pthread_mutex_unlock(&pool->lock);
 }
 
-/* The new fiber has the processor: tell the sanitizers. */
-static inline void switch_arrived(struct fiber *self)
+/* The new fiber has the processor: tell the sanitizers, and keep where the old one stands. */
+static inline void switch_arrived(struct fiber *self, transfer_t t)
 {
+	struct fiber *from = t.data;
+
 #ifdef __SANITIZE_ADDRESS__
 	__sanitizer_finish_switch_fiber(self->asan_stack, NULL, NULL);
 #endif
-	(void)self;
+	self->sp = NULL;
+	from->sp = t.fctx;
 }
 
-static void fiber_main(struct fiber *from, struct fiber *self)
+static void fiber_main(transfer_t t)
 {
-	(void)from;
-	switch_arrived(self);
+	/* make_fcontext cannot carry an argument: the one who switches leaves it in from->arg. */
+	struct fiber *from = t.data;
+	struct fiber *self = from->arg;
+
+	switch_arrived(self, t);
 	self->entry(self->arg);
 	abort(); /* an entry function must not return */
 }
 
+/*
+ * While a fiber is switched out its own arg is free to name the fiber it switched to: entry()
+ * received it long ago. A fiber that has not started yet never is a "from".
+ */
 static inline void jump(struct fiber *from, struct fiber *to, unsigned tsan_flags)
 {
+	transfer_t t;
+
+	from->arg = to;
 #ifdef __SANITIZE_THREAD__
 	__tsan_switch_to_fiber(to->tsan, tsan_flags);
 #else
 	(void)tsan_flags;
 #endif
-	switch_arrived(stack_switch(from, to));
+	t = jump_fcontext(to->sp, from);
+	switch_arrived(from, t);
 }
 
 void fiber_switch(struct fiber *from, struct fiber *to)
@@ -229,7 +207,7 @@ void fiber_restart(struct fiber *f, void (*entry)(void *), void *arg)
 	f->entry = entry;
 	f->arg = arg;
 	f->asan_stack = NULL;
-	f->sp = stack_prepare(f->stack, f->stack_size);
+	f->sp = make_fcontext((char *)f->stack + f->stack_size, f->stack_size, fiber_main);
 }
 
 int fiber_create(struct fiber *f, struct fiber_stack_pool *pool, void (*entry)(void *), void *arg)

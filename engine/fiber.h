@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Fibers: stacks that one thread can switch between. Stack switching is boost.context's
- * (jump_fcontext); this adds stacks with a guard page, and tells AddressSanitizer, ThreadSanitizer
- * and valgrind about every switch.
+ * (jump_fcontext, measured here at about 15 ns with an atomic access in it); this adds stacks with
+ * a guard page, and tells AddressSanitizer, ThreadSanitizer and valgrind about every switch.
  *
  * A fiber may be resumed by another thread than the one that left it, but only after the thread
  * that left it has completed its switch: whoever hands fibers between threads must order that
@@ -22,7 +22,7 @@
 struct fiber_stack_pool;
 
 struct fiber {
-	void *sp;    /* the saved context, while switched out */
+	void *sp;    /* the saved context; NULL while running */
 	void *stack; /* lowest usable address */
 	size_t stack_size;
 	void (*entry)(void *arg);
