@@ -13,6 +13,7 @@
 #include "mm/mm_block.h"
 #include "mm/rss.h"
 #include "mm/vma.h"
+#include "smp/fail_alloc.h"
 #include "smp/sched.h"
 
 EVENT_DESC(ev_execve, 360, 0, "execve", "pid %llu, inode %llu");
@@ -270,6 +271,9 @@ int sys_execve(const struct exec_image *image)
 		goto failed;
 	event_record(&ev_execve, t->pid, image->file->ino);
 	err = -ENOMEM;
+	/* The structure is on the stack here; the kernel allocates it. */
+	if (should_fail_alloc(ALLOC_SITE_bprm))
+		goto failed;
 	bprm.file = file_open(image->file);
 	if (!bprm.file)
 		goto failed;

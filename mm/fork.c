@@ -176,6 +176,7 @@ s64 sys_clone_on(const u64 *cpus, u32 flags, const char *comm, void (*entry)(voi
 	child->cpus_allowed = cpus;
 	child->thread = t->thread;
 	child->personality = t->personality;
+	child->make_it_fail = t->make_it_fail;
 	if (mm)
 		give_mm(child, mm, flags);
 	link_child(child);

@@ -9,6 +9,7 @@
 #include "mm/knobs.h"
 #include "mm/mm_machine.h"
 #include "mm/rmap.h"
+#include "smp/fail_alloc.h"
 #include "smp/mutex.h"
 
 EVENT_DESC(ev_split, 348, 0, "split_vma", "VMA %llu at %#llx");
@@ -80,7 +81,7 @@ static int array_reserve(struct mm_struct *mm)
 	if (likely(nr < mm->vmas_capacity))
 		return 0;
 	class = nr == VMA_INLINE ? 0 : array_class(nr) + 1;
-	bigger = kmem_cache_alloc(this_mm()->vma_arrays[class]);
+	bigger = kmem_cache_alloc_at(this_mm()->vma_arrays[class], ALLOC_SITE_vma_array);
 	if (!bigger)
 		return -ENOMEM;
 	memcpy(bigger, mm->vmas, nr * sizeof(*bigger));
@@ -158,7 +159,7 @@ u64 get_unmapped_area(const struct mm_struct *mm, u64 len, u64 align)
 static struct vm_area_struct *vma_new(struct mm_struct *mm, u64 start, u64 end, u32 flags,
 				      struct file *file, u64 pgoff)
 {
-	struct vm_area_struct *vma = kmem_cache_alloc(this_mm()->vma_cache);
+	struct vm_area_struct *vma = kmem_cache_alloc_at(this_mm()->vma_cache, ALLOC_SITE_vma);
 	struct vcpu *v = this_vcpu();
 
 	if (!vma)
@@ -462,7 +463,7 @@ int security_vm_enough_memory(struct mm_struct *mm, u64 pages)
 	struct mm_machine *machine = this_mm();
 
 	(void)mm;
-	if (pages > machine->nr_pages)
+	if (pages > machine->nr_pages || should_fail_alloc(ALLOC_SITE_commit))
 		return -ENOMEM;
 	spin_lock(&machine->commit_lock);
 	machine->committed_pages += (s64)pages;

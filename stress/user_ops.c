@@ -121,7 +121,7 @@ static s64 map_again(struct user_task *u, const struct span *sp)
 static void op_remap(struct user_task *u, const struct span *sp)
 {
 	u32 writes[OP_PAGES_MAX];
-	bool was_unstable = region_flag(sp->r->unstable);
+	bool was_unstable = region_flag(sp->r->unstable), make_it_fail = current->make_it_fail;
 	/* A file's pages keep their contents. */
 	bool zaps = sp->r->kind == REGION_ANON;
 	s64 addr;
@@ -132,7 +132,11 @@ static void op_remap(struct user_task *u, const struct span *sp)
 		region_zap_begin(sp->r, sp->page, sp->nr, writes);
 	if (!u->slot->group->mm_owner)
 		sys_munmap(span_address(sp), span_bytes(sp));
+	/* Not told to fail: into the hole another region could be mapped, and each would be found
+	 * in the other's way. */
+	current->make_it_fail = false;
 	addr = map_again(u, sp);
+	current->make_it_fail = make_it_fail;
 	if (zaps)
 		region_zap_end(sp->r, sp->page, sp->nr, writes);
 	/* Without memory for the VMA the hole stays: accesses may fault from now on. */
