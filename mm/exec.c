@@ -282,7 +282,8 @@ int sys_execve(const struct exec_image *image)
 		err = load_elf_binary(&bprm);
 	if (bprm.mm) {
 		/* Before the point of no return: the new mm was never used. */
-		acct_arg_size(&bprm, 0);
+		if (!planted(KNOB_EXEC_FAIL_KEEPS_CHARGE))
+			acct_arg_size(&bprm, 0);
 		mmput(bprm.mm);
 	} else if (err && bprm.vma) {
 		/* After it there is nothing to go back to: SIGKILL. */

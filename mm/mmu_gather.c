@@ -195,8 +195,8 @@ void tlb_remove_table(struct mmu_gather *tlb, struct page *table, u64 addr, u64 
 		return;
 	}
 	if (!tlb->tables) {
-		tlb->tables = kmem_cache_alloc_at(this_mm()->table_batch_cache,
-						  ALLOC_SITE_table_batch);
+		tlb->tables =
+			kmem_cache_alloc_at(this_mm()->table_batch_cache, ALLOC_SITE_table_batch);
 		if (!tlb->tables) {
 			remove_table_alone(tlb, table);
 			return;

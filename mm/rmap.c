@@ -66,7 +66,8 @@ static void chain_link(struct vm_area_struct *vma, struct anon_vma_chain *avc, s
 static __noinline int anon_vma_prepare_slow(struct vm_area_struct *vma, struct anon_vma *root)
 {
 	struct mm_struct *mm = vma->vm_mm;
-	struct anon_vma_chain *avc = kmem_cache_alloc_at(this_mm()->avc_cache, ALLOC_SITE_anon_vma_chain);
+	struct anon_vma_chain *avc =
+		kmem_cache_alloc_at(this_mm()->avc_cache, ALLOC_SITE_anon_vma_chain);
 	struct anon_vma *av = avc ? anon_vma_alloc(root) : NULL;
 
 	if (!av) {
@@ -105,7 +106,8 @@ int anon_vma_clone(struct vm_area_struct *dst, struct vm_area_struct *src)
 	struct anon_vma_chain *from;
 
 	cds_list_for_each_entry_reverse(from, &src->anon_vma_chain, same_vma) {
-		struct anon_vma_chain *avc = kmem_cache_alloc_at(this_mm()->avc_cache, ALLOC_SITE_anon_vma_chain);
+		struct anon_vma_chain *avc =
+			kmem_cache_alloc_at(this_mm()->avc_cache, ALLOC_SITE_anon_vma_chain);
 
 		if (!avc) {
 			unlink_anon_vmas(dst);

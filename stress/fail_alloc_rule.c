@@ -36,7 +36,7 @@ int fail_alloc_rule_parse(const char *text, unsigned int *site, struct alloc_rul
 	one_in = !strncmp(number, "1/", 2);
 	if (one_in)
 		number += 2;
-	*wrong = "has no such number";
+	*wrong = "is no rule";
 	if (strlen(text) >= CONFIG_NAME_SIZE || number_parse(number, false, &n) != NUMBER_FINE)
 		return -1;
 	*wrong = "is out of range";

@@ -143,7 +143,8 @@ static int check_failing(const struct name_list *sites, const char *text, const 
 	if (fail_alloc_rule_parse(text, &site, &rule, &wrong) == 0)
 		return 0;
 	if (wrong)
-		return error_input(err, "%s: \"%.60s\" %s; give SITE:N for the N-th allocation or "
+		return error_input(err,
+				   "%s: \"%.60s\" %s; give SITE:N for the N-th allocation or "
 				   "SITE:1/N for one in N",
 				   place, text, wrong);
 	snprintf(name, sizeof(name), "%.*s", (int)min(length, sizeof(name) - 1), text);
