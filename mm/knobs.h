@@ -65,6 +65,8 @@
 	  "a fork without memory for a VMA does not give back what it had committed for it")       \
 	X(EXEC_FAIL_KEEPS_CHARGE, "exec-failure-keeps-charge",                                     \
 	  "an exec that fails leaves its argument pages charged to the old mm")                    \
+	X(STACK_SHOWN_EARLY, "temporary-stack-shown-early",                                        \
+	  "exec shows its temporary stack to rmap before it has been moved (a8bef8ff6ea1)")        \
 	X(COMM_UNLOCKED, "exec-comm-unlocked", "exec renames the task without task_lock")
 
 enum mm_knob {

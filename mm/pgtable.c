@@ -170,6 +170,11 @@ static void free_tables(struct mmu_gather *tlb, u64 table_pfn, u32 level, u64 ad
 	}
 }
 
+void free_pgd_range(struct mmu_gather *tlb, u64 addr, u64 end, u64 floor, u64 ceiling)
+{
+	free_tables(tlb, tlb->mm->context.root, LEVEL_PGD, addr, end, floor, ceiling);
+}
+
 void free_pgtables(struct mmu_gather *tlb, struct vm_area_struct **vmas, u32 nr, u64 floor,
 		   u64 ceiling)
 {

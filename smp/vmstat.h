@@ -16,6 +16,8 @@
 	X(pgfault)                                                                                 \
 	X(pgmajfault)                                                                              \
 	X(pgcow)                                                                                   \
+	X(pgmoved)                                                                                 \
+	X(rmap_passed_over)                                                                        \
 	X(pgspurious_fault)                                                                        \
 	X(pgzap)                                                                                   \
 	X(pgactivate)                                                                              \

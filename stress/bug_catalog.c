@@ -86,6 +86,7 @@ const struct bug_case bug_cases[] = {
 	CASE("fork-failure-keeps-file", "bugs/fork-fails", 300, "leak"),
 	CASE("fork-failure-keeps-commit", "bugs/fork-fails", 100, "leak"),
 	CASE("exec-failure-keeps-charge", "bugs/fork-fails", 100, "bad-rss-counter", "rss"),
+	CASE("temporary-stack-shown-early", "bugs/temporary-stack", 100, "rmap-in-moving-vma"),
 	{.slug = "exec-comm-unlocked",
 	 .job = "bugs/rename",
 	 .invariants = {"data-race"},

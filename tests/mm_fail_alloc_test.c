@@ -141,6 +141,22 @@ static void undo_exec(struct life *l, s64 result)
 	map_kept(l);
 }
 
+/* Far enough for page tables of its own. */
+#define STACK_SHIFT 0x300000u
+
+static s64 act_exec_moved(struct life *l)
+{
+	struct exec_image image = l->image;
+	struct mm_struct *old = current->mm;
+	s64 err;
+
+	image.stack_shift_pages = STACK_SHIFT;
+	image.argument_pages = 2;
+	err = sys_execve(&image);
+	EXPECT(!err || READ_ONCE(current->killed) == (current->mm != old));
+	return err;
+}
+
 static s64 act_mmap(struct life *l)
 {
 	s64 addr;
@@ -248,6 +264,7 @@ static void undo_brk(struct life *l, s64 result)
 static const struct failing_op ops[] = {
 	{"fork", prepare_anon, act_fork, undo_fork},
 	{"exec", NULL, act_exec, undo_exec},
+	{"exec with a stack that moves", NULL, act_exec_moved, undo_exec},
 	{"mmap", NULL, act_mmap, undo_map},
 	{"mmap of a device", NULL, act_mmap_device, undo_mmap_device},
 	{"anonymous fault", prepare_anon, act_fault, undo_map},
