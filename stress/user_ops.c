@@ -222,11 +222,11 @@ static void op_fork(struct user_task *u)
 
 /* How far a program's own exec moves the stack: not at all; to the page below the arguments; within
  * the page table; beyond it. The first exec of a slot leaves it where it is. */
-static u32 some_stack_shift(void)
+static u32 some_stack_shift(struct user_task *u)
 {
 	static const u32 shifts[] = {0, 1, 3, 600};
 
-	return current->mm ? shifts[random_below(&current->rng, ARRAY_SIZE(shifts))] : 0;
+	return current->mm ? shifts[choose_below(u, ARRAY_SIZE(shifts))] : 0;
 }
 
 static struct exec_image small_image(struct user_task *u, u32 stack_pages)
@@ -238,7 +238,7 @@ static struct exec_image small_image(struct user_task *u, u32 stack_pages)
 		.bss_pages = IMAGE_BSS_PAGES,
 		.stack_pages = stack_pages ? stack_pages : IMAGE_STACK_PAGES,
 		.argument_pages = IMAGE_ARGUMENT_PAGES,
-		.stack_shift_pages = some_stack_shift(),
+		.stack_shift_pages = some_stack_shift(u),
 	};
 }
 
