@@ -139,6 +139,7 @@ struct machine {
 	struct lockdep *lockdep;
 	struct tlb_machine *tlb;
 	struct mm_machine *mm;
+	struct fail_alloc *fail_alloc;	   /* smp/: which allocations fail; NULL: none is told to */
 	struct world *world;		   /* stress/: the tasks' programs and what they know */
 	const struct placement *placement; /* where vCPUs sit; owned by the caller; may be NULL */
 

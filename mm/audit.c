@@ -5,6 +5,7 @@
 
 #include "mm/device.h"
 #include "mm/file.h"
+#include "mm/file_private.h"
 #include "mm/lru.h"
 #include "mm/memcg.h"
 #include "mm/mm_machine.h"
@@ -275,6 +276,7 @@ void mm_audit_leaks(struct machine *m, u64 free_at_start)
 	expect_unused(mms->avc_cache, 0);
 	expect_unused(mms->gather_batch_cache, 0);
 	expect_unused(mms->table_batch_cache, 0);
+	expect_unused(mms->files->file_cache, 0);
 	if (mms->committed_pages)
 		VIOLATION(&inv_leak, "%lld pages of committed memory are still accounted",
 			  (long long)mms->committed_pages);

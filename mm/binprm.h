@@ -31,7 +31,8 @@ int flush_old_exec(struct linux_binprm *bprm);
 /* The task's name and the layout of its mm. */
 void setup_new_exec(struct linux_binprm *bprm);
 
-/* The temporary stack becomes the stack, of @pages. mmap_sem of the mm for writing. 0 or -ENOMEM.
+/* The temporary stack becomes the stack, of @pages, at its place. mmap_sem of the mm for writing. 0
+ * or -ENOMEM.
  */
 int setup_arg_pages(struct linux_binprm *bprm, u64 pages);
 

@@ -40,7 +40,6 @@ struct zone {
 	u64 nr_pages;
 	u32 pcp_batch;	 /* pages that move between a per-CPU list and the buddy lists at once */
 	u32 pcp_high;	 /* pages that a per-CPU list holds at most */
-	bool failures;	 /* the strategy may let allocations fail */
 	u64 *audit_seen; /* a bit a page, made by the first audit */
 };
 

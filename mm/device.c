@@ -39,14 +39,14 @@ static void free_frames(const struct device_map *map)
 struct device_map *device_map_create(u32 nr)
 {
 	struct device_driver *d = this_mm()->driver;
-	struct device_map *map = kmem_cache_alloc(d->map_cache);
+	struct device_map *map = kmem_cache_alloc_at(d->map_cache, ALLOC_SITE_device);
 
 	if (!map)
 		return NULL;
 	init_once(map->refs, 1);
 	init_once(map->tracked, 0);
 	for (map->nr = 0; map->nr < nr; map->nr++) {
-		struct page *p = alloc_page(PAGE_USER);
+		struct page *p = alloc_page_at(PAGE_USER, ALLOC_SITE_device);
 
 		if (!p) {
 			free_frames(map);

@@ -9,10 +9,12 @@
 #include "mm/binprm.h"
 #include "mm/knobs.h"
 #include "mm/lazy_mm.h"
+#include "mm/lru.h"
 #include "mm/memory.h"
 #include "mm/mm_block.h"
 #include "mm/rss.h"
 #include "mm/vma.h"
+#include "smp/fail_alloc.h"
 #include "smp/sched.h"
 
 EVENT_DESC(ev_execve, 360, 0, "execve", "pid %llu, inode %llu");
@@ -226,19 +228,57 @@ void setup_new_exec(struct linux_binprm *bprm)
 }
 
 /*
- * The kernel may move the stack here (shift_arg_pages), to a random place below STACK_TOP; there is
- * no randomisation, so it stays where the arguments were put.
+ * The arguments' stack goes down by @shift, its pages with it (v3.14 shift_arg_pages). Between the
+ * two changes of its bounds the VMA covers where they were and where they will be; rmap, which
+ * takes them for moved from the first one on, passes the VMA over (VM_STACK_INCOMPLETE_SETUP).
  */
+static int shift_arg_pages(struct vm_area_struct *vma, u64 shift)
+{
+	u64 old_start = vma->vm_start, old_end = vma->vm_end;
+	u64 new_start = old_start - shift, new_end = old_end - shift;
+	struct mm_struct *mm = vma->vm_mm;
+	struct mmu_gather tlb;
+
+	BUG_ON(find_vma(mm, new_start) != vma, "mm%u has VMAs below its temporary stack",
+	       mm->context.id);
+	init_once(vma->oracle_moving, 1);
+	vma_set_bounds(vma, new_start, old_end);
+	if (move_page_tables(vma, old_start, new_start, old_end - old_start) !=
+	    old_end - old_start) {
+		/* The task dies, and exit_mmap() cleans up. It gives back what the VMA covers, and
+		 * that is more than was committed for the stack. */
+		vm_acct_memory(shift >> PAGE_SHIFT);
+		return -ENOMEM;
+	}
+	lru_add_drain();
+	tlb_gather_mmu(&tlb, mm, old_start, old_end);
+	/* The tables that the stack has left; where the ranges overlap it still needs the lower. */
+	free_pgd_range(&tlb, max(new_end, old_start), old_end, new_end, 0);
+	tlb_finish_mmu(&tlb);
+	vma_set_bounds(vma, new_start, new_end);
+	init_once(vma->oracle_moving, 0);
+	return 0;
+}
+
+/* (A1) There is no randomisation of the kernel's own: the image says how far the stack moves. */
 int setup_arg_pages(struct linux_binprm *bprm, u64 pages)
 {
+	u64 shift = (u64)bprm->image->stack_shift_pages << PAGE_SHIFT;
 	struct vm_area_struct *vma = bprm->vma;
 	struct mm_struct *mm = vma->vm_mm;
 
+	if (planted(KNOB_STACK_SHOWN_EARLY))
+		vma_set_flags(vma, VM_STACK_FLAGS);
+	if (shift && shift_arg_pages(vma, shift))
+		return -ENOMEM;
 	vma_set_flags(vma, VM_STACK_FLAGS);
+	bprm->p -= shift;
+	mm->arg_start = bprm->p;
+	mm->arg_end = vma->vm_end;
 	mm->start_stack = bprm->p;
 	if (vma_pages(vma) >= pages)
 		return 0;
-	return expand_stack(vma, STACK_TOP - (pages << PAGE_SHIFT));
+	return expand_stack(vma, vma->vm_end - (pages << PAGE_SHIFT));
 }
 
 static bool image_valid(const struct exec_image *image)
@@ -248,7 +288,8 @@ static bool image_valid(const struct exec_image *image)
 	return image->file && image->text_pages && image->text_pages <= room &&
 	       image->data_pages <= room && image->bss_pages <= room &&
 	       image->text_pages + image->data_pages + image->bss_pages <= room &&
-	       image->stack_pages <= STACK_LIMIT >> PAGE_SHIFT;
+	       image->stack_pages <= STACK_LIMIT >> PAGE_SHIFT &&
+	       image->stack_shift_pages <= STACK_SHIFT_MAX_PAGES;
 }
 
 int sys_execve(const struct exec_image *image)
@@ -270,6 +311,9 @@ int sys_execve(const struct exec_image *image)
 		goto failed;
 	event_record(&ev_execve, t->pid, image->file->ino);
 	err = -ENOMEM;
+	/* The structure is on the stack here; the kernel allocates it. */
+	if (should_fail_alloc(ALLOC_SITE_bprm))
+		goto failed;
 	bprm.file = file_open(image->file);
 	if (!bprm.file)
 		goto failed;
@@ -278,7 +322,8 @@ int sys_execve(const struct exec_image *image)
 		err = load_elf_binary(&bprm);
 	if (bprm.mm) {
 		/* Before the point of no return: the new mm was never used. */
-		acct_arg_size(&bprm, 0);
+		if (!planted(KNOB_EXEC_FAIL_KEEPS_CHARGE))
+			acct_arg_size(&bprm, 0);
 		mmput(bprm.mm);
 	} else if (err && bprm.vma) {
 		/* After it there is nothing to go back to: SIGKILL. */

@@ -49,7 +49,7 @@ static bool lock_pte_same(struct fault *f)
 
 static struct page *alloc_charged_page(struct fault *f)
 {
-	struct page *page = alloc_page(PAGE_USER);
+	struct page *page = alloc_page_at(PAGE_USER, ALLOC_SITE_page);
 
 	if (unlikely(!page))
 		return NULL;

@@ -8,6 +8,7 @@
 #include "mm/disk.h"
 #include "mm/file_private.h"
 #include "mm/mm_types.h"
+#include "smp/fail_alloc.h"
 #include "smp/sched.h"
 
 INVARIANT(inv_file_count, "file-refcount", "an open file has as many references as are put");
@@ -69,7 +70,7 @@ struct inode *inode_find(struct machine *m, const char *name)
 
 struct file *file_open(struct inode *inode)
 {
-	struct file *f = kmem_cache_alloc(inode->files->file_cache);
+	struct file *f = kmem_cache_alloc_at(inode->files->file_cache, ALLOC_SITE_file);
 
 	if (!f)
 		return NULL;

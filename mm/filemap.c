@@ -146,7 +146,7 @@ static struct mem_cgroup *current_memcg(void)
  * -ENOMEM; or as add_to_page_cache(). Sleeps. */
 static int page_cache_read(struct inode *inode, u64 index, struct page **page)
 {
-	struct page *p = alloc_page(PAGE_USER);
+	struct page *p = alloc_page_at(PAGE_USER, ALLOC_SITE_page_cache);
 	int err;
 
 	if (!p)

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "mm/file.h"
+#include "mm/knobs.h"
 #include "mm/memory.h"
 #include "mm/mm.h"
 #include "mm/mm_block.h"
@@ -42,9 +43,11 @@ static int dup_vma(struct mm_struct *mm, struct mm_struct *oldmm, struct vm_area
 unlink:
 	unlink_anon_vmas(vma);
 remove:
+	if (planted(KNOB_FORK_FAIL_KEEPS_FILE))
+		vma->vm_file = NULL;
 	remove_vma(vma);
 uncharge:
-	if (charge)
+	if (charge && !planted(KNOB_FORK_FAIL_KEEPS_COMMIT))
 		vm_unacct_memory(charge);
 	return -ENOMEM;
 }
@@ -176,6 +179,7 @@ s64 sys_clone_on(const u64 *cpus, u32 flags, const char *comm, void (*entry)(voi
 	child->cpus_allowed = cpus;
 	child->thread = t->thread;
 	child->personality = t->personality;
+	child->make_it_fail = t->make_it_fail;
 	if (mm)
 		give_mm(child, mm, flags);
 	link_child(child);

@@ -59,6 +59,14 @@
 	  "a VMA is unhooked from its anon_vmas only after its page tables are freed")             \
 	X(ZEROED_LATE, "page-zeroed-after-map",                                                    \
 	  "a fresh anonymous page is cleared after it has been mapped")                            \
+	X(FORK_FAIL_KEEPS_FILE, "fork-failure-keeps-file",                                         \
+	  "a fork without memory for the reverse mapping forgets the file of the VMA it drops")    \
+	X(FORK_FAIL_KEEPS_COMMIT, "fork-failure-keeps-commit",                                     \
+	  "a fork without memory for a VMA does not give back what it had committed for it")       \
+	X(EXEC_FAIL_KEEPS_CHARGE, "exec-failure-keeps-charge",                                     \
+	  "an exec that fails leaves its argument pages charged to the old mm")                    \
+	X(STACK_SHOWN_EARLY, "temporary-stack-shown-early",                                        \
+	  "exec shows its temporary stack to rmap before it has been moved (a8bef8ff6ea1)")        \
 	X(COMM_UNLOCKED, "exec-comm-unlocked", "exec renames the task without task_lock")
 
 enum mm_knob {

@@ -141,6 +141,8 @@ int mem_cgroup_charge(struct mem_cgroup *g, struct page *p)
 
 	if (unlikely(!g))
 		return 0;
+	if (should_fail_alloc(ALLOC_SITE_memcg))
+		return -ENOMEM;
 	if (unlikely(oracle_read(p->memcg)))
 		charged_twice(p, g);
 	v->preempt_count++;

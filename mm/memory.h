@@ -51,6 +51,17 @@ void zap_page_range(struct vm_area_struct *vma, u64 start, u64 size, struct zap_
 void free_pgtables(struct mmu_gather *tlb, struct vm_area_struct **vmas, u32 nr, u64 floor,
 		   u64 ceiling);
 
+/* The same for the tables of [addr, end) alone, where no VMA is left. */
+void free_pgd_range(struct mmu_gather *tlb, u64 addr, u64 end, u64 floor, u64 ceiling);
+
+/*
+ * Moves the entries of [old, old + len) of @vma down to @new, and flushes. Both ranges belong to
+ * the VMA; they may overlap. mmap_sem for writing; the VMA is hidden from rmap, which would look
+ * for a page where it is no more, or not yet. Returns how many bytes have been moved: fewer than
+ * @len without memory for page tables.
+ */
+u64 move_page_tables(struct vm_area_struct *vma, u64 old, u64 new, u64 len);
+
 /* fork: copies the entries of one VMA. Both mmap_sems held for writing. 0 or -ENOMEM. */
 int copy_page_range(struct mm_struct *dst, struct mm_struct *src, struct vm_area_struct *dst_vma,
 		    struct vm_area_struct *src_vma);

@@ -13,6 +13,7 @@
 #include "mm/rss.h"
 #include "mm/syscalls.h"
 #include "mm/vma.h"
+#include "smp/fail_alloc.h"
 #include "smp/sched.h"
 #include "smp/vmstat.h"
 #include "smp/wait.h"
@@ -60,7 +61,7 @@ struct mm_struct *mm_create(struct machine *m, struct task_struct *owner, struct
 			    u32 domain)
 {
 	struct mm_machine *mmm = m->mm;
-	struct mm_block *block = kmem_cache_alloc(mmm->mm_cache);
+	struct mm_block *block = kmem_cache_alloc_at(mmm->mm_cache, ALLOC_SITE_mm);
 	struct mm_struct *mm;
 
 	if (!block)

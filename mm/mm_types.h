@@ -61,6 +61,7 @@ struct vm_area_struct {
 	struct cds_list_head shared;	     /* in address_space.i_mmap; i_mmap_mutex */
 	void *vm_private;		     /* VM_PFNMAP: the driver's mapping */
 	u32 oracle_tables_freed;	     /* atomic: free_pgtables() is done with it */
+	u32 oracle_moving;		     /* atomic: its page-table entries are being moved */
 };
 
 #define MM_MAGIC 0x6d6d5f73u

@@ -67,7 +67,7 @@ static bool next_batch(struct mmu_gather *tlb)
 	if (!batch) {
 		if (tlb->batch_count >= this_mm()->gather_batches)
 			return false;
-		batch = kmem_cache_alloc(this_mm()->gather_batch_cache);
+		batch = kmem_cache_alloc_at(this_mm()->gather_batch_cache, ALLOC_SITE_gather);
 		if (!batch)
 			return false;
 		batch->next = NULL;
@@ -195,7 +195,8 @@ void tlb_remove_table(struct mmu_gather *tlb, struct page *table, u64 addr, u64 
 		return;
 	}
 	if (!tlb->tables) {
-		tlb->tables = kmem_cache_alloc(this_mm()->table_batch_cache);
+		tlb->tables =
+			kmem_cache_alloc_at(this_mm()->table_batch_cache, ALLOC_SITE_table_batch);
 		if (!tlb->tables) {
 			remove_table_alone(tlb, table);
 			return;

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "engine/strategy.h"
 #include "engine/violation.h"
 #include "mm/buddy.h"
 #include "mm/lru.h"
@@ -262,11 +261,6 @@ static __cold_path struct page *alloc_failed(struct machine *m, u32 order)
 	return NULL;
 }
 
-static bool strategy_fails(const struct zone *z)
-{
-	return z->failures && machine_choose(CHOICE_ALLOC_FAIL, 2);
-}
-
 /* The own list is empty and so are the buddy lists. What this vCPU can still do: let go of pages
  * that only its pagevecs hold. Preemption is off. */
 static __cold_path bool pcp_refill_slow(struct zone *z, struct pcp_list *pcp)
@@ -284,8 +278,6 @@ struct page *alloc_page(enum page_use use)
 	struct page *p;
 	u64 pfn;
 
-	if (unlikely(exploring()) && strategy_fails(mm->zone))
-		return alloc_failed(m, 0);
 	v->preempt_count++;
 	if (unlikely(pcp->top == pcp->bottom) && unlikely(!pcp_refill(mm->zone, pcp)) &&
 	    !pcp_refill_slow(mm->zone, pcp)) {
@@ -321,8 +313,6 @@ struct page *alloc_pages(u32 order)
 	if (!order)
 		return alloc_page(PAGE_USER);
 	BUG_ON(order > MAX_ORDER, "alloc_pages: order %u, expected at most %u", order, MAX_ORDER);
-	if (unlikely(exploring()) && strategy_fails(z))
-		return alloc_failed(m, order);
 	for (u32 attempt = 0;; attempt++) {
 		spin_lock(&z->lock);
 		p = buddy_take(z, order);
@@ -454,11 +444,6 @@ int page_alloc_setup(struct machine *m, u64 nr_pages)
 			return -ENOMEM;
 	}
 	return 0;
-}
-
-void page_alloc_allow_failures(struct machine *m, bool allow)
-{
-	m->mm->zone->failures = allow;
 }
 
 u64 nr_free_pages(const struct machine *m)

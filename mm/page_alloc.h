@@ -7,14 +7,15 @@
  *
  * Process context only (page frees by RCU run in process context too); preemption may be on.
  * Inside: zone_lock, and before an allocation fails lru_lock and memcg_lock (lru_add_drain()).
- * Errors: NULL when no page is free, or when the strategy lets the allocation fail. Free pages in
- * other vCPUs' lists, one in eight at most, are not taken from there.
+ * Errors: NULL when no page is free, or when alloc_page_at() is told to fail. Free pages in other
+ * vCPUs' lists, one in eight at most, are not taken from there.
  * Before a vCPU runs (set-up), make vCPU 0 the current one (vcpu_set_current()).
  */
 #ifndef MM_PAGE_ALLOC_H
 #define MM_PAGE_ALLOC_H
 
 #include "mm/page.h"
+#include "smp/fail_alloc.h"
 
 /* Largest block: 2^MAX_ORDER pages (v3.14 MAX_ORDER - 1). */
 #define MAX_ORDER 10
@@ -29,12 +30,14 @@ enum page_use {
  * machine->tlb->mem, which must be there. 0, -ENOMEM, or -EINVAL for more pages than frames. */
 int page_alloc_setup(struct machine *m, u64 nr_pages);
 
-/* From now on the explorer's strategy is asked at each allocation whether it fails
- * (CHOICE_ALLOC_FAIL). Off at first. At set-up, or while nobody allocates. */
-void page_alloc_allow_failures(struct machine *m, bool allow);
-
 /* One page, refcount 1, mapcount -1, no flags but PG_table for PAGE_TABLE. */
 struct page *alloc_page(enum page_use use);
+
+/* The same at a site that may be told to fail. */
+static __always_inline_fn struct page *alloc_page_at(enum page_use use, enum alloc_site site)
+{
+	return unlikely(should_fail_alloc(site)) ? NULL : alloc_page(use);
+}
 
 /* 2^order pages, physically contiguous; the first has refcount 1 and stands for all of them, the
  * others have refcount 0. User pages only. */

@@ -65,7 +65,8 @@ bool pte_find(struct mm_struct *mm, u64 addr, struct pte_place *where)
 /* Makes the table below @entry. True unless there is no memory. */
 static __noinline bool fill_in(struct mm_struct *mm, u64 table_pfn, pteval_t *entry, u32 level)
 {
-	struct page *table = alloc_page(PAGE_TABLE);
+	enum alloc_site site = ALLOC_SITE_pte + (level - LEVEL_PMD);
+	struct page *table = alloc_page_at(PAGE_TABLE, site);
 	spinlock_t *lock = level == LEVEL_PMD ? table_lock_of(table_pfn) : &mm->page_table_lock;
 	u64 pfn;
 
@@ -110,7 +111,7 @@ bool pte_alloc(struct mm_struct *mm, u64 addr, struct pte_place *where)
 
 int pgd_alloc(struct mm_struct *mm)
 {
-	struct page *table = alloc_page(PAGE_TABLE);
+	struct page *table = alloc_page_at(PAGE_TABLE, ALLOC_SITE_pgd);
 
 	if (!table)
 		return -ENOMEM;
@@ -167,6 +168,11 @@ static void free_tables(struct mmu_gather *tlb, u64 table_pfn, u32 level, u64 ad
 		count_vm_event(VMSTAT_pgtables_freed);
 		tlb_remove_table(tlb, pfn_to_page(child), base, span);
 	}
+}
+
+void free_pgd_range(struct mmu_gather *tlb, u64 addr, u64 end, u64 floor, u64 ceiling)
+{
+	free_tables(tlb, tlb->mm->context.root, LEVEL_PGD, addr, end, floor, ceiling);
 }
 
 void free_pgtables(struct mmu_gather *tlb, struct vm_area_struct **vmas, u32 nr, u64 floor,

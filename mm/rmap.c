@@ -12,18 +12,21 @@
 #include "mm/page_alloc.h"
 #include "mm/vma.h"
 #include "smp/spinlock.h"
+#include "smp/vmstat.h"
 #include "tlbshoot/tlbflush.h"
 
 INVARIANT(inv_bad_mapcount, "bad-pte-mapcount",
 	  "a page is mapped as often as its mapcount says, never less than not at all");
 INVARIANT(inv_hooked, "rmap-after-tables",
 	  "a VMA is off the lists of rmap before its page tables are freed");
+INVARIANT(inv_moving, "rmap-in-moving-vma",
+	  "rmap does not look for pages in a VMA whose page-table entries are being moved");
 INVARIANT(inv_anon_vma, "anon-vma-freed", "an anon_vma in use has references");
 
 /* @root NULL: a family of its own. */
 static struct anon_vma *anon_vma_alloc(struct anon_vma *root)
 {
-	struct anon_vma *av = kmem_cache_alloc(this_mm()->anon_vma_cache);
+	struct anon_vma *av = kmem_cache_alloc_at(this_mm()->anon_vma_cache, ALLOC_SITE_anon_vma);
 
 	if (!av)
 		return NULL;
@@ -66,7 +69,8 @@ static void chain_link(struct vm_area_struct *vma, struct anon_vma_chain *avc, s
 static __noinline int anon_vma_prepare_slow(struct vm_area_struct *vma, struct anon_vma *root)
 {
 	struct mm_struct *mm = vma->vm_mm;
-	struct anon_vma_chain *avc = kmem_cache_alloc(this_mm()->avc_cache);
+	struct anon_vma_chain *avc =
+		kmem_cache_alloc_at(this_mm()->avc_cache, ALLOC_SITE_anon_vma_chain);
 	struct anon_vma *av = avc ? anon_vma_alloc(root) : NULL;
 
 	if (!av) {
@@ -105,7 +109,8 @@ int anon_vma_clone(struct vm_area_struct *dst, struct vm_area_struct *src)
 	struct anon_vma_chain *from;
 
 	cds_list_for_each_entry_reverse(from, &src->anon_vma_chain, same_vma) {
-		struct anon_vma_chain *avc = kmem_cache_alloc(this_mm()->avc_cache);
+		struct anon_vma_chain *avc =
+			kmem_cache_alloc_at(this_mm()->avc_cache, ALLOC_SITE_anon_vma_chain);
 
 		if (!avc) {
 			unlink_anon_vmas(dst);
@@ -206,6 +211,16 @@ static void check_hooked(const struct vm_area_struct *vma)
 			  (unsigned long long)vma->vm_end, vma->vm_mm->context.id);
 }
 
+/* An anonymous page is looked for in @vma, where the entries may be somewhere else just now. */
+static void check_in_place(const struct vm_area_struct *vma)
+{
+	if (unlikely(oracle_read(vma->oracle_moving)))
+		VIOLATION(&inv_moving,
+			  "the entries of VMA %u [%#llx, %#llx) of mm%u are being moved", vma->id,
+			  (unsigned long long)vma->vm_start, (unsigned long long)vma->vm_end,
+			  vma->vm_mm->context.id);
+}
+
 typedef bool (*rmap_one)(struct page *p, struct vm_area_struct *vma, u64 addr, void *arg);
 
 /*
@@ -244,6 +259,11 @@ static void rmap_walk_anon(struct page *p, rmap_one one, void *arg)
 	down_read(&av->root->rwsem);
 	cds_list_for_each_entry(avc, &av->chains, same_anon_vma) {
 		check_hooked(avc->vma);
+		if (vma_is_temporary_stack(avc->vma)) {
+			count_vm_event(VMSTAT_rmap_passed_over);
+			continue;
+		}
+		check_in_place(avc->vma);
 		if (vma_address(avc->vma, index, &addr) && !one(p, avc->vma, addr, arg))
 			break;
 	}

@@ -58,10 +58,15 @@ s64 sys_clone_on(const u64 *cpus, u32 flags, const char *comm, void (*entry)(voi
 struct exec_image {
 	struct inode *file;
 	u64 text_pages, data_pages, bss_pages, stack_pages;
-	u32 argument_pages; /* touched while the new stack is set up */
-	u32 fail_at;	    /* enum exec_fail: where the program wants it to fail */
-	bool setid;	    /* set-user-ID: PER_CLEAR_ON_SETID goes (bprm->per_clear) */
+	u32 argument_pages;    /* touched while the new stack is set up */
+	u32 fail_at;	       /* enum exec_fail: where the program wants it to fail */
+	u32 stack_shift_pages; /* the stack is moved down by so many: what randomize_stack_top()
+				  draws for a program, at most STACK_SHIFT_MAX_PAGES */
+	bool setid;	       /* set-user-ID: PER_CLEAR_ON_SETID goes (bprm->per_clear) */
 };
+/* v3.14 x86-64 STACK_RND_MASK, arch/x86/include/asm/elf.h: 16 GiB. */
+#define STACK_SHIFT_MAX_PAGES 0x3fffffu
+
 enum exec_fail {
 	EXEC_FAIL_NOT,
 	EXEC_FAIL_BEFORE, /* before the point of no return: the old image goes on */

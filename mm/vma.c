@@ -9,6 +9,7 @@
 #include "mm/knobs.h"
 #include "mm/mm_machine.h"
 #include "mm/rmap.h"
+#include "smp/fail_alloc.h"
 #include "smp/mutex.h"
 
 EVENT_DESC(ev_split, 348, 0, "split_vma", "VMA %llu at %#llx");
@@ -80,7 +81,7 @@ static int array_reserve(struct mm_struct *mm)
 	if (likely(nr < mm->vmas_capacity))
 		return 0;
 	class = nr == VMA_INLINE ? 0 : array_class(nr) + 1;
-	bigger = kmem_cache_alloc(this_mm()->vma_arrays[class]);
+	bigger = kmem_cache_alloc_at(this_mm()->vma_arrays[class], ALLOC_SITE_vma_array);
 	if (!bigger)
 		return -ENOMEM;
 	memcpy(bigger, mm->vmas, nr * sizeof(*bigger));
@@ -158,7 +159,7 @@ u64 get_unmapped_area(const struct mm_struct *mm, u64 len, u64 align)
 static struct vm_area_struct *vma_new(struct mm_struct *mm, u64 start, u64 end, u32 flags,
 				      struct file *file, u64 pgoff)
 {
-	struct vm_area_struct *vma = kmem_cache_alloc(this_mm()->vma_cache);
+	struct vm_area_struct *vma = kmem_cache_alloc_at(this_mm()->vma_cache, ALLOC_SITE_vma);
 	struct vcpu *v = this_vcpu();
 
 	if (!vma)
@@ -168,6 +169,7 @@ static struct vm_area_struct *vma_new(struct mm_struct *mm, u64 start, u64 end, 
 	vma->vm_mm = mm;
 	vma->vm_flags = flags;
 	init_once(vma->oracle_tables_freed, 0);
+	init_once(vma->oracle_moving, 0);
 	/* Unique, and no line that all vCPUs write. */
 	vma->id = ++v->mm->vmas_made * v->machine->nr_vcpus + v->id;
 	vma->vm_file = file;
@@ -317,6 +319,18 @@ void vma_set_flags(struct vm_area_struct *vma, u32 flags)
 	rmap_unlock(vma);
 }
 
+void vma_set_bounds(struct vm_area_struct *vma, u64 start, u64 end)
+{
+	struct mm_struct *mm = vma->vm_mm;
+
+	mm->total_vm -= vma_pages(vma);
+	rmap_lock(vma);
+	vma->vm_start = start;
+	vma->vm_end = end;
+	rmap_unlock(vma);
+	mm->total_vm += vma_pages(vma);
+}
+
 /* The halves of a VMA in one step for the walkers: under rmap_lock. */
 static void divide(struct vm_area_struct *vma, struct vm_area_struct *new, u64 addr)
 {
@@ -455,6 +469,15 @@ int expand_stack(struct vm_area_struct *vma, u64 addr)
 
 /* --- Committed memory ------------------------------------------------------------------------- */
 
+void vm_acct_memory(u64 pages)
+{
+	struct mm_machine *machine = this_mm();
+
+	spin_lock(&machine->commit_lock);
+	machine->committed_pages += (s64)pages;
+	spin_unlock(&machine->commit_lock);
+}
+
 /* OVERCOMMIT_GUESS as it is since v5.2 (8c7829b04c52, mm/util.c): a single request for more
  * than the machine has is refused, and nothing else. */
 int security_vm_enough_memory(struct mm_struct *mm, u64 pages)
@@ -462,11 +485,9 @@ int security_vm_enough_memory(struct mm_struct *mm, u64 pages)
 	struct mm_machine *machine = this_mm();
 
 	(void)mm;
-	if (pages > machine->nr_pages)
+	if (pages > machine->nr_pages || should_fail_alloc(ALLOC_SITE_commit))
 		return -ENOMEM;
-	spin_lock(&machine->commit_lock);
-	machine->committed_pages += (s64)pages;
-	spin_unlock(&machine->commit_lock);
+	vm_acct_memory(pages);
 	return 0;
 }
 

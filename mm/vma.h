@@ -86,6 +86,19 @@ struct vm_area_struct *vma_merge_neighbours(struct mm_struct *mm, struct vm_area
 /* New vm_flags for a VMA of the array. mmap_sem for writing, or the last user. Sleeps. */
 void vma_set_flags(struct vm_area_struct *vma, u32 flags);
 
+/* New bounds for an anonymous VMA of the array that is not locked, where nothing else is (v3.14
+ * vma_adjust). vm_pgoff stays: what belongs to the first page belongs to the new first page.
+ * mmap_sem for writing. Sleeps. */
+void vma_set_bounds(struct vm_area_struct *vma, u64 start, u64 end);
+
+/* exec's stack before it is in its place: reverse mapping passes it over, for its pages are at
+ * times not where its bounds say (v2.6.35 a8bef8ff6ea1). Under one of the locks of vm_flags. */
+static inline bool vma_is_temporary_stack(const struct vm_area_struct *vma)
+{
+	return (vma->vm_flags & (VM_GROWSDOWN | VM_STACK_INCOMPLETE_SETUP)) ==
+	       (VM_GROWSDOWN | VM_STACK_INCOMPLETE_SETUP);
+}
+
 /* First free range of @len bytes at or above mm->mmap_base (below TASK_SIZE); 0 if none. */
 u64 get_unmapped_area(const struct mm_struct *mm, u64 len, u64 align);
 
@@ -109,6 +122,9 @@ static inline bool vma_accountable(u32 vm_flags)
 /* Committed memory of the machine: up by @pages, or -ENOMEM; and down. */
 int security_vm_enough_memory(struct mm_struct *mm, u64 pages);
 void vm_unacct_memory(u64 pages);
+
+/* Up without being asked: for what is accounted already. */
+void vm_acct_memory(u64 pages);
 
 /* The VMAs are consistent with themselves: order, alignment, counters (total_vm, locked_vm), i_mmap
  * membership. Quiet machine, on a vCPU; reports a violation. */

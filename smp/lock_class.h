@@ -23,7 +23,7 @@
 	X(page_table_lock, "mm->page_table_lock: upper page-table levels, pgd and pud")            \
 	X(ptl_pmd, "split lock of a page-middle-directory page")                                   \
 	X(ptl, "split lock of a page-table page")                                                  \
-	X(ptl_nested, "the child's pte lock inside the parent's, in fork")                         \
+	X(ptl_nested, "a copy's or a new place's pte lock inside the old")                         \
 	X(tree_lock, "the page cache of a file")                                                   \
 	X(zone_lock, "the buddy allocator")                                                        \
 	X(lru_lock, "the LRU lists")                                                               \

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/strategy.h"
+#include "smp/fail_alloc.h"
 #include "smp/ipi.h"
 #include "smp/rcu.h"
 #include "smp/topology.h"
@@ -489,7 +490,8 @@ static void task_init(struct task_struct *t, const char *comm, u32 flags, u32 cp
 struct task_struct *task_create(struct machine *m, const char *comm, u32 flags, u32 cpu,
 				void (*entry)(void *), void *arg)
 {
-	struct task_struct *t = kmem_cache_alloc(m->smp->task_cache);
+	bool fails = this_vcpu() && should_fail_alloc(ALLOC_SITE_task);
+	struct task_struct *t = fails ? NULL : kmem_cache_alloc(m->smp->task_cache);
 	int err;
 
 	if (!t)

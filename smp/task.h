@@ -107,8 +107,9 @@ struct task_struct {
 	struct completion *vfork_done;
 	struct completion *exited; /* completed last thing, for whoever waits */
 	u32 exit_code;
-	u32 exit_state; /* 0, or 1 once it can be waited for; atomic */
-	u32 killed;	/* must exit at its next return to user mode; atomic */
+	u32 exit_state;	   /* 0, or 1 once it can be waited for; atomic */
+	bool make_it_fail; /* fail_alloc.task_filter concerns it; own, inherited by children */
+	u32 killed;	   /* must exit at its next return to user mode; atomic */
 
 	void (*entry)(void *arg);
 	void *arg;

@@ -16,6 +16,8 @@
 	X(pgfault)                                                                                 \
 	X(pgmajfault)                                                                              \
 	X(pgcow)                                                                                   \
+	X(pgmoved)                                                                                 \
+	X(rmap_passed_over)                                                                        \
 	X(pgspurious_fault)                                                                        \
 	X(pgzap)                                                                                   \
 	X(pgactivate)                                                                              \
@@ -27,6 +29,25 @@
 	X(unevictable_pgs_mlocked)                                                                 \
 	X(unevictable_pgs_munlocked)                                                               \
 	X(allocstall_oom)                                                                          \
+	X(fail_task)                                                                               \
+	X(fail_mm)                                                                                 \
+	X(fail_pte)                                                                                \
+	X(fail_pmd)                                                                                \
+	X(fail_pud)                                                                                \
+	X(fail_pgd)                                                                                \
+	X(fail_vma)                                                                                \
+	X(fail_vma_array)                                                                          \
+	X(fail_anon_vma)                                                                           \
+	X(fail_anon_vma_chain)                                                                     \
+	X(fail_page)                                                                               \
+	X(fail_page_cache)                                                                         \
+	X(fail_memcg)                                                                              \
+	X(fail_commit)                                                                             \
+	X(fail_file)                                                                               \
+	X(fail_bprm)                                                                               \
+	X(fail_device)                                                                             \
+	X(fail_gather)                                                                             \
+	X(fail_table_batch)                                                                        \
 	X(nr_tlb_remote_flush)                                                                     \
 	X(nr_tlb_remote_flush_received)                                                            \
 	X(nr_tlb_local_flush_all)                                                                  \

@@ -4,6 +4,7 @@
  * end.
  */
 #include "mm/audit.h"
+#include "mm/mm_machine.h"
 #include "smp/rcu.h"
 #include "smp/vmstat.h"
 #include "stress/world_private.h"
@@ -67,9 +68,14 @@ void world_audit_end(struct world *w)
 {
 	struct spin spin = {0};
 
-	/* Whoever has left its slot is still on its way out. */
-	while (READ_ONCE(w->m->smp->nr_tasks) > 1)
-		cpu_relax_on(&w->m->smp->nr_tasks, &spin);
+	/* Whoever has left its slot is still on its way out, and may need a grace period for that:
+	 * then this CPU must not be in everybody's way. */
+	while (READ_ONCE(w->m->smp->nr_tasks) > 1) {
+		if (w->m->mm->table_free_rcu)
+			synchronize_rcu();
+		else
+			cpu_relax_on(&w->m->smp->nr_tasks, &spin);
+	}
 	explore_quiet(true);
 	while (!all_still(w)) {
 		rcu_barrier();

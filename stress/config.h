@@ -70,6 +70,7 @@ enum verb {
 	X(OPT_WRITE_NOTIFY, "write-notify")                                                        \
 	X(OPT_GATHER_BUNDLE, "gather-bundle")                                                      \
 	X(OPT_GATHER_BATCHES, "gather-batches")                                                    \
+	X(OPT_FAIL_ALLOC, "fail-alloc")                                                            \
 	X(OPT_TLB, "tlb")                                                                          \
 	X(OPT_TOPOLOGY, "topology")                                                                \
 	X(OPT_NO_BIND, "no-bind")                                                                  \
@@ -137,6 +138,7 @@ struct config {
 	bool write_notify;		 /* address_space.account_dirty of the job's files */
 	unsigned int gather_bundle;	 /* pages in an mmu_gather's first batch */
 	unsigned int gather_batches;	 /* further batches that it may have */
+	struct name_set fail_alloc;	 /* rules (fail_alloc_rule.h), as they were typed */
 	char topology[CONFIG_PATH_SIZE]; /* hwloc XML of another host; "": this host */
 	bool no_bind;
 

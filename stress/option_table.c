@@ -4,6 +4,7 @@
 #include "engine/types.h"
 #include "mm/mmu_gather.h"
 #include "stress/duration.h"
+#include "stress/fail_alloc_rule.h"
 
 #define SOAK VERB_BIT(VERB_SOAK)
 #define EXPLORE VERB_BIT(VERB_EXPLORE)
@@ -259,6 +260,19 @@ const struct option_row option_table[NR_OPTIONS] = {
 			.preset = "19",
 			.verbs = SOAK | EXPLORE,
 			.help = "further batches of a gather before it is full and must be flushed",
+		},
+	[OPT_FAIL_ALLOC] =
+		{
+			.argument = "SITE:N|SITE:1/N",
+			.type = OPTION_FAILING,
+			FIELD(fail_alloc),
+			.choices = &alloc_site_list,
+			.none = true,
+			.in_job = true,
+			.preset = OPTION_NONE,
+			.verbs = SOAK | EXPLORE,
+			.help = "the N-th allocation at SITE fails, or one in N (explore: those that the "
+				"strategy wants), once the tasks are set up; may be repeated; sites",
 		},
 	[OPT_TLB] =
 		{

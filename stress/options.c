@@ -3,6 +3,7 @@
 
 #include "engine/types.h"
 #include "stress/duration.h"
+#include "stress/fail_alloc_rule.h"
 #include "stress/items.h"
 #include "stress/number.h"
 
@@ -35,7 +36,7 @@ static const struct name_list *list_of(const struct option_row *row,
 {
 	if (row->type == OPTION_FLAG)
 		return &flag_list;
-	if (row->type == OPTION_CHOICE)
+	if (row->type == OPTION_CHOICE || row->type == OPTION_FAILING)
 		return row->choices;
 	return (const struct name_list *)((const char *)names + row->list_offset);
 }
@@ -129,16 +130,39 @@ static bool name_set_has(const struct name_set *set, const char *name)
 	return false;
 }
 
-/* Adds the names of a list separated by commas to @set. */
-static int parse_names(const struct name_list *list, const char *text, const char *place,
-		       struct name_set *set, struct error *err)
+/* SITE:N or SITE:1/N. */
+static int check_failing(const struct name_list *sites, const char *text, const char *place,
+			 struct error *err)
+{
+	char name[CONFIG_NAME_SIZE], hint[NEAREST_HINT_SIZE];
+	size_t length = strcspn(text, ":");
+	struct alloc_rule rule;
+	unsigned int site;
+	const char *wrong;
+
+	if (fail_alloc_rule_parse(text, &site, &rule, &wrong) == 0)
+		return 0;
+	if (wrong)
+		return error_input(err,
+				   "%s: \"%.60s\" %s; give SITE:N for the N-th allocation or "
+				   "SITE:1/N for one in N",
+				   place, text, wrong);
+	snprintf(name, sizeof(name), "%.*s", (int)min(length, sizeof(name) - 1), text);
+	return error_input(err, "%s: \"%.60s\" is no known %s; %s", place, name, sites->what,
+			   nearest_hint(sites, name, hint, sizeof(hint)));
+}
+
+/* Adds the names, or rules, of a list separated by commas to @set. */
+static int parse_names(const struct option_row *row, const struct name_list *list, const char *text,
+		       const char *place, struct name_set *set, struct error *err)
 {
 	struct item_reader reader;
 	uint64_t index;
 
 	items_begin(&reader, text, 0, ',');
 	while (items_next(&reader)) {
-		if (check_name(list, reader.item, place, &index, err))
+		if (row->type == OPTION_FAILING ? check_failing(list, reader.item, place, err)
+						: check_name(list, reader.item, place, &index, err))
 			return -1;
 		if (name_set_has(set, reader.item))
 			return error_input(err, "%s: %s is given twice; name each %s once", place,
@@ -198,13 +222,19 @@ static int parse_path(const struct option_row *row, const char *text,
 	return row->type == OPTION_PATH_IN ? path_check_readable(path, source->place, err) : 0;
 }
 
+/* Repeatable: several on the command line come together. */
+static bool is_set(const struct option_row *row)
+{
+	return row->type == OPTION_NAMES || row->type == OPTION_FAILING;
+}
+
 static int parse_value(const struct config *config, const struct known_names *names,
 		       enum option_id id, const char *text, const struct option_source *source,
 		       struct option_value *value, struct error *err)
 {
 	const struct option_row *row = &option_table[id];
 	const char *place = source->place;
-	bool adds = row->type == OPTION_NAMES && source->origin == ORIGIN_COMMAND_LINE &&
+	bool adds = is_set(row) && source->origin == ORIGIN_COMMAND_LINE &&
 		    config->origin[id] == ORIGIN_COMMAND_LINE;
 
 	value->number = 0;
@@ -237,7 +267,8 @@ static int parse_value(const struct config *config, const struct known_names *na
 		memcpy(value->text, text, strlen(text) + 1);
 		return 0;
 	case OPTION_NAMES:
-		return parse_names(list_of(row, names), text, place, &value->set, err);
+	case OPTION_FAILING:
+		return parse_names(row, list_of(row, names), text, place, &value->set, err);
 	case OPTION_JOB:
 		if (strlen(text) >= sizeof(value->text))
 			return error_input(err,
@@ -271,6 +302,7 @@ static void store_value(struct config *config, const struct option_row *row,
 		*(uint64_t *)field = value->number;
 		break;
 	case OPTION_NAMES:
+	case OPTION_FAILING:
 		memcpy(field, &value->set, sizeof(value->set));
 		break;
 	case OPTION_NAME:
@@ -355,6 +387,7 @@ bool option_given(const struct config *config, enum option_id id)
 	case OPTION_DURATION:
 		return *(const uint64_t *)field != 0;
 	case OPTION_NAMES:
+	case OPTION_FAILING:
 		return ((const struct name_set *)field)->nr != 0;
 	case OPTION_NAME:
 	case OPTION_STRATEGY:
@@ -405,6 +438,7 @@ const char *option_text(const struct config *config, enum option_id id, char *te
 		duration_format(*(const uint64_t *)field, text, size);
 		break;
 	case OPTION_NAMES:
+	case OPTION_FAILING:
 		names_text((const struct name_set *)field, text, size);
 		break;
 	case OPTION_NAME:
@@ -457,7 +491,7 @@ static void describe(const struct option_row *row, enum verb verb, char *text, s
 	const char *shown = row->preset;
 
 	snprintf(text, size, "%s", row->help);
-	if (row->type == OPTION_CHOICE)
+	if (row->type == OPTION_CHOICE || row->type == OPTION_FAILING)
 		write_choices(row->choices, text, size);
 	if ((row->type == OPTION_COUNT || row->type == OPTION_COUNT64) && row->max != UINT64_MAX)
 		snprintf(text + strlen(text), size - strlen(text), "; %s",

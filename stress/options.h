@@ -35,6 +35,7 @@ enum option_type {
 	OPTION_NAME,	 /* char[CONFIG_NAME_SIZE], of a list in struct known_names */
 	OPTION_STRATEGY, /* char[CONFIG_NAME_SIZE], a name of a list, perhaps with :PARAMETER */
 	OPTION_NAMES,	 /* struct name_set, likewise; repeatable, or separated by commas */
+	OPTION_FAILING,	 /* struct name_set of rules (fail_alloc_rule.h), given like names */
 	OPTION_JOB,	 /* char[CONFIG_PATH_SIZE], a shipped job or a path */
 	OPTION_PATH_IN,	 /* char[CONFIG_PATH_SIZE], a file that must be readable */
 	OPTION_PATH_OUT, /* char[CONFIG_PATH_SIZE], a file that will be written */

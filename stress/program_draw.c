@@ -537,6 +537,10 @@ struct program_draw_limits program_draw_limits_of(const struct config *config)
 	};
 }
 
+/* One machine in so many has allocations that fail; the strategy says how many. */
+#define FAILING_ONE_IN 4
+#define FAILURES_ONE_IN 16
+
 void program_draw_machine(struct config *config, uint64_t seed)
 {
 	struct rng rng;
@@ -552,5 +556,10 @@ void program_draw_machine(struct config *config, uint64_t seed)
 	    config->origin[OPT_GATHER_BATCHES] == ORIGIN_DEFAULT && bits & 4) {
 		config->gather_bundle = 2;
 		config->gather_batches = bits & 8 ? 1 : 0;
+	}
+	if (config->origin[OPT_FAIL_ALLOC] == ORIGIN_DEFAULT) {
+		config->fail_alloc.nr = !random_below(&rng, FAILING_ONE_IN);
+		snprintf(config->fail_alloc.name[0], sizeof(config->fail_alloc.name[0]), "any:1/%u",
+			 FAILURES_ONE_IN);
 	}
 }

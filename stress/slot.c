@@ -148,13 +148,30 @@ static void slot_failed(struct slot *s)
 	slot_done(s);
 }
 
+/* A program that allocations have failed when it had no way back was killed: another goes on in
+ * its place, as after an exec that was to fail. */
+static void replace_victim(struct user_task *u)
+{
+	const struct slot *s = u->slot;
+	u32 signal = oracle_read(u->w->signal);
+
+	if (u->successor || signal & WORLD_STOP || !READ_ONCE(current->killed))
+		return;
+	if (s->group->job->program.nr ? slot_program_left(s) : s->ops_left != 0)
+		(void)slot_replace(u);
+}
+
 static void work(struct user_task *u)
 {
 	world_start_line(u);
+	current->make_it_fail = true;
 	if (u->slot->group->job->program.nr)
 		run_program(u);
 	else
 		run_mix(u);
+	current->make_it_fail = false;
+	if (this_vcpu()->machine->fail_alloc)
+		replace_victim(u);
 	if (u->successor)
 		return;
 	world_finish_line(u->slot);
@@ -167,6 +184,7 @@ static void user_task_init(struct user_task *u, struct slot *s)
 	u->slot = s;
 	u->w = s->w;
 	current->user = u;
+	current->make_it_fail = false; /* a thread has it from the one that cloned it */
 	WRITE_ONCE(s->pid, current->pid);
 	event_record(&ev_slot, s->index, s->generation);
 }

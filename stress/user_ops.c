@@ -121,7 +121,7 @@ static s64 map_again(struct user_task *u, const struct span *sp)
 static void op_remap(struct user_task *u, const struct span *sp)
 {
 	u32 writes[OP_PAGES_MAX];
-	bool was_unstable = region_flag(sp->r->unstable);
+	bool was_unstable = region_flag(sp->r->unstable), make_it_fail = current->make_it_fail;
 	/* A file's pages keep their contents. */
 	bool zaps = sp->r->kind == REGION_ANON;
 	s64 addr;
@@ -132,7 +132,11 @@ static void op_remap(struct user_task *u, const struct span *sp)
 		region_zap_begin(sp->r, sp->page, sp->nr, writes);
 	if (!u->slot->group->mm_owner)
 		sys_munmap(span_address(sp), span_bytes(sp));
+	/* Not told to fail: into the hole another region could be mapped, and each would be found
+	 * in the other's way. */
+	current->make_it_fail = false;
 	addr = map_again(u, sp);
+	current->make_it_fail = make_it_fail;
 	if (zaps)
 		region_zap_end(sp->r, sp->page, sp->nr, writes);
 	/* Without memory for the VMA the hole stays: accesses may fault from now on. */
@@ -216,6 +220,15 @@ static void op_fork(struct user_task *u)
 	sys_wait(NULL);
 }
 
+/* How far a program's own exec moves the stack: not at all; to the page below the arguments; within
+ * the page table; beyond it. The first exec of a slot leaves it where it is. */
+static u32 some_stack_shift(struct user_task *u)
+{
+	static const u32 shifts[] = {0, 1, 3, 600};
+
+	return current->mm ? shifts[choose_below(u, ARRAY_SIZE(shifts))] : 0;
+}
+
 static struct exec_image small_image(struct user_task *u, u32 stack_pages)
 {
 	return (struct exec_image){
@@ -225,6 +238,7 @@ static struct exec_image small_image(struct user_task *u, u32 stack_pages)
 		.bss_pages = IMAGE_BSS_PAGES,
 		.stack_pages = stack_pages ? stack_pages : IMAGE_STACK_PAGES,
 		.argument_pages = IMAGE_ARGUMENT_PAGES,
+		.stack_shift_pages = some_stack_shift(u),
 	};
 }
 

@@ -10,6 +10,7 @@
 #include "smp/topology.h"
 #include "smp/vmstat.h"
 #include "stress/bugs.h"
+#include "stress/fail_alloc_rule.h"
 #include "stress/world_private.h"
 #include "tlbshoot/tlbflush.h"
 
@@ -259,6 +260,33 @@ static int tasks_setup(struct world *w)
 	return 0;
 }
 
+/* Rules that config_resolve() has let pass. They hold for tasks that are through with their set-up.
+ */
+static int failures_setup(struct world *w)
+{
+	const struct name_set *rules = &w->options.config->fail_alloc;
+	struct fail_alloc *f = rules->nr ? fail_alloc_arm(w->m) : NULL;
+
+	if (!rules->nr)
+		return 0;
+	if (!f)
+		return -ENOMEM;
+	f->task_filter = true;
+	for (unsigned int i = 0; i < rules->nr; i++) {
+		struct alloc_rule rule;
+		unsigned int site;
+		const char *wrong;
+
+		if (fail_alloc_rule_parse(rules->name[i], &site, &rule, &wrong))
+			return -EINVAL;
+		if (rule.nth)
+			f->rules[site].nth = rule.nth;
+		else
+			f->rules[site].one_in = rule.one_in;
+	}
+	return 0;
+}
+
 static int world_setup(struct world *w)
 {
 	struct machine *m = w->m;
@@ -291,6 +319,8 @@ static int world_setup(struct world *w)
 	if (!w->groups || !w->slots || !w->files || !w->percpu || !w->image)
 		return -ENOMEM;
 	err = groups_setup(w);
+	if (!err)
+		err = failures_setup(w);
 	w->free_pages_at_start = nr_free_pages(m);
 	return err ? err : tasks_setup(w);
 }

@@ -186,6 +186,104 @@ static void exec_many_arguments(void *arg)
 	sys_exit(0);
 }
 
+/* The stack is where the image wants it, with the arguments in it, and nothing where it was. */
+static void exec_elsewhere(void *arg)
+{
+	static const u32 shifts[] = {0, 1, 3, 4, 5, 511, 512, 600, 1u << 18, STACK_SHIFT_MAX_PAGES};
+	struct life *l = arg;
+	s64 tables = 0;
+
+	l->image.argument_pages = 4;
+	for (u32 i = 0; i < ARRAY_SIZE(shifts); i++) {
+		u64 top = STACK_TOP - ((u64)shifts[i] << PAGE_SHIFT), v;
+		struct mm_struct *mm;
+		s64 committed;
+
+		l->image.stack_shift_pages = shifts[i];
+		l->image.stack_pages = 3 + 3 * (i % 2);
+		EXPECT(sys_execve(&l->image) == 0);
+		mm = current->mm;
+		committed =
+			(s64)(l->image.data_pages + l->image.bss_pages + vma_pages(mm->vmas[3]));
+		EXPECT(mm->nr_vmas == 4 && mm->vmas[3]->vm_end == top);
+		EXPECT(vma_pages(mm->vmas[3]) == max(4ULL, l->image.stack_pages));
+		EXPECT(!(mm->vmas[3]->vm_flags & VM_STACK_INCOMPLETE_SETUP));
+		EXPECT(!mm->vmas[3]->oracle_moving);
+		EXPECT(mm->arg_end == top && mm->arg_start == top - 4 * PAGE_SIZE);
+		EXPECT(mm->start_stack == mm->arg_start);
+		EXPECT(this_mm()->committed_pages == committed);
+		EXPECT(mm->total_vm == l->image.text_pages + (u64)committed);
+		EXPECT(get_mm_rss(mm) == 4);
+		/* Page tables: those of the stack alone. */
+		if (!i)
+			tables = mm->nr_ptes;
+		EXPECT(mm->nr_ptes == tables);
+		for (u32 a = 0; a < 4; a++)
+			EXPECT(user_read(mm->arg_start + a * PAGE_SIZE, &v) == 0 && v == 0);
+		EXPECT(get_mm_rss(mm) == 4);
+		EXPECT(user_read(top, &v) == -EFAULT);
+		EXPECT(user_write(top - 8, MARK) == 0);
+	}
+	l->image.stack_shift_pages = STACK_SHIFT_MAX_PAGES + 1;
+	EXPECT(sys_execve(&l->image) == -ENOEXEC);
+	sys_exit(0);
+}
+
+Test(mm_exec, the_stack_is_moved_with_its_arguments)
+{
+	run_both(&small, 1, exec_elsewhere);
+}
+
+/* Another thread of the old mm looks at its counter. */
+static void looks_at_rss(void *arg)
+{
+	struct life *l = arg;
+	s64 *most = l->data;
+
+	while (!atomic_read(&l->count)) {
+		*most = max(*most, get_mm_counter(current->mm, MM_ANONPAGES));
+		yield();
+	}
+	sys_exit(0);
+}
+
+#define MANY_ARGUMENTS 20
+
+static void exec_watched(void *arg)
+{
+	struct life *l = arg;
+	s64 before;
+
+	EXPECT(sys_execve(&l->image) == 0);
+	sync_mm_rss(current->mm);
+	before = get_mm_counter(current->mm, MM_ANONPAGES);
+	EXPECT(sys_clone(CLONE_VM, "watcher", looks_at_rss, l, NULL) > 0);
+	l->image.argument_pages = MANY_ARGUMENTS;
+	l->image.fail_at = EXEC_FAIL_BEFORE;
+	EXPECT(sys_execve(&l->image) == -ENOEXEC);
+	atomic_inc(&l->count);
+	EXPECT(sys_wait(NULL) > 0);
+	EXPECT(get_mm_counter(current->mm, MM_ANONPAGES) == before);
+	sys_exit(0);
+}
+
+Test(mm_exec, arguments_are_charged_to_the_old_mm_until_they_are_taken_back)
+{
+	struct life_config config = small;
+	struct life l = {0};
+	s64 most = 0;
+
+	life_create(&l, &config);
+	for (config.seed = 1; config.seed <= SEEDS / 10; config.seed++) {
+		life_again(&l, &config);
+		l.data = &most;
+		life_task(&l, 0, exec_watched);
+		expect_clean(&l, life_run(&l, EXECUTOR_EXPLORE));
+	}
+	cr_expect_geq(most, MANY_ARGUMENTS);
+	life_destroy(&l);
+}
+
 Test(mm_exec, arguments_make_the_stack_as_large_as_they_need)
 {
 	run_both(&small, 1, exec_many_arguments);

@@ -300,7 +300,7 @@ Test(mm_fork, any_allocation_may_fail)
 	for (u64 seed = 1; seed <= SEEDS; seed++) {
 		config.seed = seed;
 		life_again(&l, &config);
-		page_alloc_allow_failures(l.m, true);
+		fail_alloc_arm(l.m)->rules[ALLOC_SITE_any].one_in = 2;
 		life_task(&l, 0, unlucky_program);
 		life_task(&l, 1, unlucky_program);
 		expect_clean(&l, life_run(&l, EXECUTOR_EXPLORE));

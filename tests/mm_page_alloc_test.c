@@ -455,8 +455,7 @@ static void task_count_outcomes(void *arg)
 	struct outcomes *o = arg;
 
 	for (u32 i = 0; i < 100; i++) {
-		struct page *p =
-			i & 1 ? alloc_page(i & 2 ? PAGE_USER : PAGE_TABLE) : alloc_pages(1);
+		struct page *p = alloc_page_at(i & 2 ? PAGE_USER : PAGE_TABLE, ALLOC_SITE_page);
 
 		if (p) {
 			o->given++;
@@ -468,28 +467,30 @@ static void task_count_outcomes(void *arg)
 	page_alloc_audit(o->m);
 }
 
-static struct outcomes outcomes_of(enum executor executor, bool allow)
+static struct outcomes outcomes_of(enum executor executor, u32 one_in)
 {
 	struct machine *m = page_machine_create(2, 64, 5, 0);
 	struct outcomes o = {.m = m};
 	enum machine_end end;
 
-	page_alloc_allow_failures(m, allow);
+	fail_alloc_arm(m)->rules[ALLOC_SITE_page].one_in = one_in;
 	end = page_machine_run(m, executor, 1, task_count_outcomes, &o);
 	expect_finished(m, end);
-	cr_expect_eq(vmstat_sum(m, VMSTAT_allocstall_oom), o.refused);
+	cr_expect_eq(vmstat_sum(m, VMSTAT_fail_page), o.refused);
+	cr_expect_eq(vmstat_sum(m, VMSTAT_allocstall_oom), 0);
 	page_machine_destroy(m);
 	return o;
 }
 
 Test(page_alloc, failures_are_the_strategys_choice)
 {
-	struct outcomes o = outcomes_of(EXECUTOR_EXPLORE, true);
+	struct outcomes o = outcomes_of(EXECUTOR_EXPLORE, 2);
 
 	cr_expect_gt(o.given, 0);
 	cr_expect_gt(o.refused, 0);
-	cr_expect_eq(outcomes_of(EXECUTOR_EXPLORE, false).refused, 0);
-	cr_expect_eq(outcomes_of(EXECUTOR_THREADS, true).refused, 0);
+	cr_expect_eq(outcomes_of(EXECUTOR_EXPLORE, 0).refused, 0);
+	cr_expect_eq(outcomes_of(EXECUTOR_THREADS, 1).given, 0);
+	cr_expect_eq(outcomes_of(EXECUTOR_THREADS, 0).refused, 0);
 }
 
 /* --- What is noticed -------------------------------------------------------------------------- */

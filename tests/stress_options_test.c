@@ -90,6 +90,8 @@ Test(options, values_read_back_as_they_are_written)
 		{OPT_TLB, "tiny", "tiny"},
 		{OPT_STAT_INTERVAL, "5", "5s"},
 		{OPT_AUDIT_INTERVAL, "500ms", "500ms"},
+		{OPT_FAIL_ALLOC, "none", "none"},
+		{OPT_FAIL_ALLOC, "pte:3, any:1/100", "pte:3,any:1/100"},
 		{OPT_JSON, "out.json", "out.json"},
 	};
 
@@ -151,6 +153,16 @@ Test(options, bad_values_are_refused_with_what_would_be_right)
 		 "bug: flush-short is given twice; name each bug once"},
 		{OPT_BUG, "flush-short,",
 		 "bug: \"\" is no known bug; valid: flush-short, free-early, mask-late"},
+		{OPT_FAIL_ALLOC, "pte",
+		 "fail-alloc: \"pte\" is no rule; give SITE:N for the N-th allocation or "
+		 "SITE:1/N for one in N"},
+		{OPT_FAIL_ALLOC, "pte:1/0",
+		 "fail-alloc: \"pte:1/0\" is out of range; give SITE:N for the N-th allocation or "
+		 "SITE:1/N for one in N"},
+		{OPT_FAIL_ALLOC, "vma:1,pet:3",
+		 "fail-alloc: \"pet\" is no known allocation site; did you mean \"pte\"?"},
+		{OPT_FAIL_ALLOC, "vma:1,vma:1",
+		 "fail-alloc: vma:1 is given twice; name each allocation site once"},
 		{OPT_JSON, "", "json: is empty; give the path of a file"},
 		{OPT_JSON, "-",
 		 "json: \"-\" would mix with what stands on the standard streams; give a file"},

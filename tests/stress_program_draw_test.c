@@ -221,7 +221,7 @@ Test(program_draw, each_operation_is_in_some_programs_and_missing_in_others)
 
 Test(program_draw, the_machine_is_drawn_where_nobody_has_given_it)
 {
-	u32 rcu = 0, silent = 0, small = 0;
+	u32 rcu = 0, silent = 0, small = 0, failing = 0;
 
 	for (uint64_t seed = 0; seed < 100; seed++) {
 		configure(&other);
@@ -229,18 +229,22 @@ Test(program_draw, the_machine_is_drawn_where_nobody_has_given_it)
 		rcu += other.table_free == TABLE_FREE_RCU;
 		silent += !other.write_notify;
 		small += other.gather_bundle == 2;
+		failing += other.fail_alloc.nr;
 		other.origin[OPT_TABLE_FREE] = ORIGIN_COMMAND_LINE;
 		other.origin[OPT_WRITE_NOTIFY] = ORIGIN_COMMAND_LINE;
 		other.origin[OPT_GATHER_BUNDLE] = ORIGIN_JOB;
+		other.origin[OPT_FAIL_ALLOC] = ORIGIN_JOB;
 		other.table_free = TABLE_FREE_IPI;
 		other.write_notify = true;
 		other.gather_bundle = 5;
+		other.fail_alloc.nr = 0;
 		program_draw_machine(&other, seed);
 		cr_assert(other.table_free == TABLE_FREE_IPI && other.write_notify &&
-			  other.gather_bundle == 5);
+			  other.gather_bundle == 5 && !other.fail_alloc.nr);
 		config_destroy(&other);
 	}
 	cr_expect(rcu > 20 && rcu < 80 && silent > 20 && silent < 80 && small > 20 && small < 80);
+	cr_expect(failing > 10 && failing < 40);
 }
 
 Test(program_draw, random_programs_have_a_small_machine_and_no_job)
