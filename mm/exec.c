@@ -13,6 +13,7 @@
 #include "mm/memory.h"
 #include "mm/mm_block.h"
 #include "mm/rss.h"
+#include "mm/thread_group.h"
 #include "mm/vma.h"
 #include "smp/fail_alloc.h"
 #include "smp/sched.h"
@@ -102,16 +103,6 @@ static int bprm_mm_init(struct linux_binprm *bprm)
 	return err;
 }
 
-/*
- * (A3) Every other thread of the group would be killed and waited for here, and the caller would
- * take the leader's identity. Tasks are groups of one: clone() makes no CLONE_THREAD.
- */
-static int de_thread(const struct task_struct *task)
-{
-	BUG_ON(task->tgid != task->pid, "pid %u is a thread of group %u", task->pid, task->tgid);
-	return 0;
-}
-
 /* (A5) The last path component, cut to what comm holds, always terminated. */
 static void filename_to_taskname(char *tcomm, const char *name)
 {
@@ -166,7 +157,7 @@ static int exec_mmap(struct mm_struct *mm)
 		up_read(&old_mm->mmap_sem);
 		BUG_ON(active_mm != old_mm, "pid %u used mm%u and ran on mm%u", t->pid,
 		       old_mm->context.id, active_mm->context.id);
-		setmax_mm_hiwater_rss(&t->maxrss, old_mm);
+		setmax_mm_hiwater_rss(&t->signal->maxrss, old_mm);
 		mm_update_next_owner(old_mm);
 		mmput(old_mm);
 		return 0;
@@ -194,6 +185,7 @@ int flush_old_exec(struct linux_binprm *bprm)
 	err = de_thread(t);
 	if (err)
 		return err;
+	check_group_is_one(t);
 	set_mm_exe_file(bprm->mm, bprm->file);
 	filename_to_taskname(bprm->tcomm, bprm->file->inode->name);
 	/* The old mm gets its counter back while it is still ours. */

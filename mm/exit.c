@@ -2,8 +2,9 @@
 /*
  * The end of a task (v3.14 kernel/exit.c), waiting for it, and its parents and children:
  * task->parent, children and sibling, under tasklist_lock. A parent holds a reference on each of
- * its children until it has waited for it or exits; then the children are nobody's and go without
- * being waited for.
+ * its children until it has waited for it or exits; then they are another thread's of its group, or
+ * nobody's and go without being waited for. Children are groups: of their threads nobody knows but
+ * the leader.
  */
 #include <errno.h>
 
@@ -11,6 +12,7 @@
 #include "mm/mm.h"
 #include "mm/rss.h"
 #include "mm/syscalls.h"
+#include "mm/thread_group.h"
 #include "smp/lockdep.h"
 #include "smp/sched.h"
 #include "smp/wait.h"
@@ -48,40 +50,41 @@ void exit_mm(struct task_struct *task)
 	mmput(mm);
 }
 
-/* From here on the pid names nobody, though the task may have to be switched away from yet, and
- * readers may hold references. tasklist_lock held. */
-static void unhash_process(struct task_struct *task)
-{
-	task->reaped = true;
-}
-
-/* The children become nobody's; those that have exited already are reaped. tasklist_lock held. */
+/* The children go to another thread of the group; without one they become nobody's, and those that
+ * can be reaped are. tasklist_lock held. */
 static void forget_children(struct task_struct *task)
 {
-	struct task_struct *child, *next;
+	struct task_struct *child, *next, *heir = other_thread(task);
 
 	cds_list_for_each_entry_safe(child, next, &task->children, sibling) {
 		cds_list_del(&child->sibling);
-		child->parent = NULL;
-		if (atomic_read(&child->exit_state))
-			unhash_process(child);
+		child->parent = heir;
+		if (heir) {
+			cds_list_add_tail(&child->sibling, &heir->children);
+			continue;
+		}
+		if (can_be_reaped(child))
+			release_task(child);
 		put_task_struct(child);
 	}
+	/* It may sleep already, for want of a child that has exited. */
+	if (heir)
+		wake_up_parent(heir);
 }
 
 static void exit_notify(struct task_struct *task)
 {
 	spinlock_t *tasklist = &task->machine->smp->tasklist_lock;
+	struct signal_struct *signal = task->signal;
 
 	spin_lock(tasklist);
 	forget_children(task);
 	atomic_set(&task->exit_state, 1);
-	if (!task->parent)
-		unhash_process(task);
-	/* A parent that sleeps in sys_wait() has set its state before it looked at us. It cannot go
-	 * away: it would first take its name out of task->parent. */
-	if (task->parent && READ_ONCE(task->parent->state) == TASK_INTERRUPTIBLE)
-		(void)wake_up_process(task->parent);
+	/* A parent can't go away: it would first take its name out of task->parent. */
+	exit_thread_notify(task);
+	/* An exec waits for its leader to be a zombie. */
+	if (READ_ONCE(signal->notify_count) < 0)
+		(void)wake_up_process(signal->group_exit_task);
 	spin_unlock(tasklist);
 }
 
@@ -89,6 +92,7 @@ void sys_exit(u32 code)
 {
 	struct task_struct *t = current;
 	struct completion *exited;
+	bool group_dead;
 
 	t->in_syscall = "exit";
 	lockdep_check_none_held(__func__);
@@ -96,9 +100,11 @@ void sys_exit(u32 code)
 	BUG_ON(t->flags & PF_EXITING, "pid %u exits twice", t->pid);
 	WRITE_ONCE(t->flags, t->flags | PF_EXITING);
 	t->exit_code = code;
+	group_dead = atomic_dec_and_test(&t->signal->live);
 	if (t->mm) {
 		sync_mm_rss(t->mm);
-		setmax_mm_hiwater_rss(&t->maxrss, t->mm);
+		if (group_dead)
+			setmax_mm_hiwater_rss(&t->signal->maxrss, t->mm);
 	}
 	exit_mm(t);
 	exited = t->exited;
@@ -108,20 +114,25 @@ void sys_exit(u32 code)
 	do_task_dead();
 }
 
-/* A child that can be waited for, off the list; NULL if there is none. *any: there are children. */
-static struct task_struct *take_exited_child(struct task_struct *t, bool *any)
+/* A child that can be waited for, off the list; NULL if there is none. @pid: which one, 0 for any.
+ * *any: there is such a child, though it may not have exited. A thread's children are its own: what
+ * other threads of its group have forked is theirs to wait for. */
+static struct task_struct *take_exited_child(struct task_struct *t, u32 pid, bool *any)
 {
 	spinlock_t *tasklist = &t->machine->smp->tasklist_lock;
 	struct task_struct *child, *found = NULL;
 
 	spin_lock(tasklist);
-	*any = !cds_list_empty(&t->children);
+	*any = false;
 	cds_list_for_each_entry(child, &t->children, sibling) {
-		if (atomic_read(&child->exit_state)) {
+		if (pid && child->pid != pid)
+			continue;
+		*any = true;
+		if (can_be_reaped(child)) {
 			found = child;
 			cds_list_del(&child->sibling);
 			child->parent = NULL;
-			unhash_process(child);
+			release_task(child);
 			break;
 		}
 	}
@@ -129,32 +140,38 @@ static struct task_struct *take_exited_child(struct task_struct *t, bool *any)
 	return found;
 }
 
-s64 sys_wait(u32 *code)
+s64 sys_waitpid(u32 pid, u32 *code)
 {
 	struct task_struct *t = current, *child;
+	u32 exit_code;
 	bool any;
-	s64 pid;
 
 	t->in_syscall = "wait";
 	might_sleep();
 	for (;;) {
 		/* Before the look at the children: one that exits after it wakes us. */
 		set_current_state(TASK_INTERRUPTIBLE);
-		child = take_exited_child(t, &any);
-		if (child || !any)
+		child = take_exited_child(t, pid, &any);
+		if (child || !any || fatal_signal_pending(t))
 			break;
 		schedule();
 	}
 	__set_current_state(TASK_RUNNING);
 	t->in_syscall = NULL;
 	if (!child)
-		return -ECHILD;
+		return any ? -EINTR : -ECHILD;
 	pid = child->pid;
+	exit_code = group_exit_code(child);
 	if (code)
-		*code = child->exit_code;
-	event_record(&ev_reaped, (u64)pid, child->exit_code);
+		*code = exit_code;
+	event_record(&ev_reaped, pid, exit_code);
 	put_task_struct(child);
 	return pid;
+}
+
+s64 sys_wait(u32 *code)
+{
+	return sys_waitpid(0, code);
 }
 
 s64 sys_set_tid_address(u64 va)

@@ -14,6 +14,7 @@
 #include "mm/syscalls.h"
 #include "mm/vma.h"
 #include "smp/sched.h"
+#include "smp/signal.h"
 #include "smp/wait.h"
 
 EVENT_DESC(ev_dup_mm, 364, 0, "dup_mm", "mm%llu -> mm%llu");
@@ -118,16 +119,30 @@ static int copy_mm(u32 flags, struct mm_struct **mm)
 	return *mm ? 0 : -ENOMEM;
 }
 
-static void link_child(struct task_struct *child)
+/* With CLONE_SIGHAND the handlers are the caller's. tasklist_lock held: the child can be sent
+ * SIGKILL. */
+static void share_sighand(struct task_struct *child)
+{
+	put_sighand(child->machine, child->sighand);
+	child->sighand = current->sighand;
+	atomic_inc(&child->sighand->count);
+}
+
+static void link_child(struct task_struct *child, u32 flags)
 {
 	struct task_struct *parent = current;
 	spinlock_t *tasklist = &parent->machine->smp->tasklist_lock;
 
+	/* Threads are no children: they release themselves. */
+	if (flags & CLONE_THREAD)
+		return;
 	/* The parent's, until it has waited for the child or exits itself. */
 	get_task_struct(child);
 	spin_lock(tasklist);
 	child->parent = parent;
 	cds_list_add_tail(&child->sibling, &parent->children);
+	if (flags & CLONE_SIGHAND)
+		share_sighand(child);
 	spin_unlock(tasklist);
 }
 
@@ -152,29 +167,51 @@ s64 sys_clone(u32 flags, const char *comm, void (*entry)(void *), void *arg,
 	return sys_clone_on(current->cpus_allowed, flags, comm, entry, arg, childp);
 }
 
+/* Threads share handlers, and who shares handlers shares the mm; kernel threads have no groups. */
+static bool clone_flags_valid(u32 flags)
+{
+	if (flags & ~(CLONE_VM | CLONE_VFORK | CLONE_SIGHAND | CLONE_THREAD))
+		return false;
+	if ((flags & CLONE_THREAD) && (!(flags & CLONE_SIGHAND) || !current->mm))
+		return false;
+	return !(flags & CLONE_SIGHAND) || (flags & CLONE_VM);
+}
+
+static struct task_struct *new_task(const u64 *cpus, u32 clone_flags, u32 task_flags,
+				    const char *comm, void (*entry)(void *), void *arg, int *err)
+{
+	struct machine *m = current->machine;
+	u32 cpu = sched_pick_cpu(m, cpus);
+
+	if (clone_flags & CLONE_THREAD)
+		return task_create_thread(m, comm, task_flags, cpu, entry, arg, err);
+	*err = -ENOMEM;
+	return task_create(m, comm, task_flags, cpu, entry, arg);
+}
+
 s64 sys_clone_on(const u64 *cpus, u32 flags, const char *comm, void (*entry)(void *), void *arg,
 		 struct task_struct **childp)
 {
 	struct task_struct *t = current, *child;
 	struct completion vfork;
 	struct mm_struct *mm;
+	int err;
 	s64 pid;
 
-	if (flags & ~(CLONE_VM | CLONE_VFORK))
+	if (!clone_flags_valid(flags))
 		return -EINVAL;
 	t->in_syscall = "clone";
 	if (copy_mm(flags, &mm)) {
 		t->in_syscall = NULL;
 		return -ENOMEM;
 	}
-	child = task_create(t->machine, comm,
-			    mm ? (t->flags & PF_RANDOMIZE) | PF_FORKNOEXEC : PF_KTHREAD,
-			    sched_pick_cpu(t->machine, cpus), entry, arg);
+	child = new_task(cpus, flags, mm ? (t->flags & PF_RANDOMIZE) | PF_FORKNOEXEC : PF_KTHREAD,
+			 comm, entry, arg, &err);
 	if (!child) {
 		if (mm)
 			mmput(mm);
 		t->in_syscall = NULL;
-		return -ENOMEM;
+		return err;
 	}
 	child->cpus_allowed = cpus;
 	child->thread = t->thread;
@@ -182,7 +219,7 @@ s64 sys_clone_on(const u64 *cpus, u32 flags, const char *comm, void (*entry)(voi
 	child->make_it_fail = t->make_it_fail;
 	if (mm)
 		give_mm(child, mm, flags);
-	link_child(child);
+	link_child(child, flags);
 	pid = child->pid;
 	if (childp)
 		*childp = child;

@@ -67,7 +67,19 @@
 	  "an exec that fails leaves its argument pages charged to the old mm")                    \
 	X(STACK_SHOWN_EARLY, "temporary-stack-shown-early",                                        \
 	  "exec shows its temporary stack to rmap before it has been moved (a8bef8ff6ea1)")        \
-	X(COMM_UNLOCKED, "exec-comm-unlocked", "exec renames the task without task_lock")
+	X(COMM_UNLOCKED, "exec-comm-unlocked", "exec renames the task without task_lock")          \
+	X(DE_THREAD_FORGETS_ONE, "de-thread-forgets-one",                                          \
+	  "exec does not wait for one of its group's other threads")                               \
+	X(DE_THREAD_STATE_LATE, "de-thread-state-late",                                            \
+	  "exec drops siglock before it sets its state: the last thread's wake-up is lost")        \
+	X(LEADER_NOT_DEAD, "exec-takes-live-leaders-pid",                                          \
+	  "exec from another thread does not wait for the leader to be a zombie")                  \
+	X(EXEC_IGNORES_GROUP_EXIT, "exec-ignores-group-exit",                                      \
+	  "exec does not give up when its group is being ended or emptied already")                \
+	X(SIGHAND_SHARED, "exec-keeps-shared-handlers",                                            \
+	  "exec keeps a table of signal handlers that others use too")                             \
+	X(LEADER_REAPED_EARLY, "leader-reaped-early",                                              \
+	  "the leader of a group can be waited for while other threads live")
 
 enum mm_knob {
 	MM_KNOB_FIRST = KNOBS_MM - 1,

@@ -309,6 +309,7 @@ void mm_update_next_owner(struct mm_struct *mm)
 {
 	struct task_struct *p = current, *c;
 	spinlock_t *tasklist = &p->machine->smp->tasklist_lock;
+	u32 pid;
 
 	for (;;) {
 		if (READ_ONCE(mm->owner) != p)
@@ -327,13 +328,14 @@ void mm_update_next_owner(struct mm_struct *mm)
 			return;
 		}
 		get_task_struct(c);
+		pid = c->pid; /* it may exec (de_thread) */
 		spin_lock(&c->alloc_lock);
 		spin_unlock(tasklist);
 		/* Under its lock it cannot leave the mm, unless it already has. */
 		if (c->mm == mm) {
 			WRITE_ONCE(mm->owner, c);
 			spin_unlock(&c->alloc_lock);
-			event_record(&ev_owner, mm->context.id, c->pid);
+			event_record(&ev_owner, mm->context.id, pid);
 			put_task_struct(c);
 			return;
 		}

@@ -41,11 +41,15 @@ s64 sys_mmap_device(u64 nr);
  * A new process with a copy of the caller's address space that will run entry(arg); or with
  * CLONE_VM a thread in the caller's. The pid, or a negative errno. *child (may be NULL) is set
  * before the child runs, and is good until sys_wait() has returned its pid. With CLONE_VFORK the
- * caller sleeps until the child has left the mm by exec or exit.
+ * caller sleeps until the child has left the mm by exec or exit. With CLONE_THREAD (and CLONE_VM,
+ * CLONE_SIGHAND) the new task is another thread of the caller's group (smp/signal.h): nobody waits
+ * for it, and *child is good for as long as the group can be; -EINTR if the group is being ended.
  */
 #ifndef CLONE_VM /* the host's <sched.h> has the same values */
 #define CLONE_VM 0x00000100u
 #define CLONE_VFORK 0x00004000u
+#define CLONE_SIGHAND 0x00000800u
+#define CLONE_THREAD 0x00010000u
 #endif
 s64 sys_clone(u32 flags, const char *comm, void (*entry)(void *), void *arg,
 	      struct task_struct **child);
@@ -80,11 +84,21 @@ int sys_execve(const struct exec_image *image);
  * (v3.14 kernel/fork.c; 0: none). Its pid. */
 s64 sys_set_tid_address(u64 va);
 
-/* Ends the calling task (seed_path B4). */
+/* Ends the calling task (seed_path B4), which may be one thread of many. */
 __attribute__((noreturn)) void sys_exit(u32 code);
 
-/* Waits for a child to exit and reaps it; its pid, or -ECHILD. */
+/* Ends the whole thread group: the others find SIGKILL. If another end, or an exec, has been first
+ * only the caller ends by its own doing. */
+__attribute__((noreturn)) void sys_exit_group(u32 code);
+
+/* SIGKILL for the thread group @pid. 0 or -ESRCH. */
+int sys_kill(u32 pid);
+
+/* Waits for a child's group to exit and reaps it; its pid, -ECHILD, or -EINTR when the caller has
+ * been killed. *code is that of the group's end, or its leader's. */
 s64 sys_wait(u32 *code);
+/* The same for one child: @pid. */
+s64 sys_waitpid(u32 pid, u32 *code);
 
 /* A reader of another task's address space (like /proc/PID/maps): takes it, looks at every VMA,
  * puts it. The number of VMAs; -ESRCH without such a task, -EINVAL if it has no mm. */

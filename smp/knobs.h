@@ -16,7 +16,9 @@
 	X(RWSEM_LOST_WAKEUP, "rwsem-lost-wakeup",                                                  \
 	  "the last reader out of mmap_sem does not wake the waiting writer")                      \
 	X(RCU_NO_GRACE, "rcu-free-without-grace-period",                                           \
-	  "call_rcu runs its callback at once instead of after a grace period")
+	  "call_rcu runs its callback at once instead of after a grace period")                    \
+	X(CLONE_ESCAPES_KILL, "clone-escapes-kill",                                                \
+	  "clone of a thread does not look whether its group is being ended")
 
 enum smp_knob {
 	SMP_KNOB_FIRST = KNOBS_SMP - 1,

@@ -18,6 +18,7 @@
 	X(i_mmap_mutex, "the VMAs that map a file")                                                \
 	X(anon_vma_rwsem, "the VMAs that may map an anonymous page")                               \
 	X(task_list, "the list of all tasks, parents and children")                                \
+	X(siglock, "a thread group's end, and who waits for it")                                   \
 	X(task_lock, "alloc_lock: task->mm against readers from other tasks")                      \
 	X(mmlist_lock, "the global list of mms")                                                   \
 	X(page_table_lock, "mm->page_table_lock: upper page-table levels, pgd and pud")            \

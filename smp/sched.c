@@ -8,7 +8,9 @@
 #include "engine/strategy.h"
 #include "smp/fail_alloc.h"
 #include "smp/ipi.h"
+#include "smp/knobs.h"
 #include "smp/rcu.h"
+#include "smp/signal.h"
 #include "smp/topology.h"
 #include "smp/vmstat.h"
 
@@ -304,7 +306,7 @@ static void set_task_cpu(struct task_struct *t, u32 cpu)
 /* Queues @t, which nobody else can queue now, on its vCPU. */
 static void activate_task(struct machine *m, struct task_struct *t)
 {
-	u32 cpu = t->cpu;
+	u32 cpu = t->cpu, pid = t->pid; /* it may run, and exec, before we are through */
 	struct rq *rq = rq_of(m, cpu);
 	u32 flags = spin_lock_irqsave(&rq->lock);
 	bool idle = rq->curr == rq->idle;
@@ -312,7 +314,7 @@ static void activate_task(struct machine *m, struct task_struct *t)
 	t->on_rq = 1;
 	enqueue(m, cpu, t);
 	spin_unlock_irqrestore(&rq->lock, flags);
-	event_record(&ev_wake, t->pid, cpu);
+	event_record(&ev_wake, pid, cpu);
 	if (idle)
 		smp_send_reschedule(cpu);
 }
@@ -331,7 +333,7 @@ static struct rq *task_rq_lock(struct machine *m, struct task_struct *t)
 	}
 }
 
-bool wake_up_process(struct task_struct *t)
+bool wake_up_state(struct task_struct *t, u32 states)
 {
 	struct machine *m = this_vcpu()->machine;
 	u32 flags = local_irq_save();
@@ -339,7 +341,7 @@ bool wake_up_process(struct task_struct *t)
 	u32 state = READ_ONCE(t->state);
 	bool queued = t->on_rq;
 
-	if (state == TASK_RUNNING || state == TASK_DEAD) {
+	if (!(state & states)) {
 		spin_unlock_irqrestore(&rq->lock, flags);
 		return false;
 	}
@@ -353,6 +355,11 @@ bool wake_up_process(struct task_struct *t)
 	if (!queued)
 		activate_task(m, t);
 	return true;
+}
+
+bool wake_up_process(struct task_struct *t)
+{
+	return wake_up_state(t, TASK_ALL_SLEEPS);
 }
 
 void wake_up_new_task(struct task_struct *t)
@@ -448,6 +455,15 @@ void do_task_dead(void)
 	__builtin_unreachable();
 }
 
+static void free_task(struct machine *m, struct task_struct *t)
+{
+	if (t->sighand)
+		put_sighand(m, t->sighand);
+	if (t->signal)
+		put_signal_struct(m, t->signal);
+	kmem_cache_free(m->smp->task_cache, t);
+}
+
 static void task_free_rcu(struct rcu_head *head)
 {
 	struct task_struct *t = container_of(head, struct task_struct, rcu);
@@ -455,7 +471,7 @@ static void task_free_rcu(struct rcu_head *head)
 
 	if (m->smp->ops.task_free)
 		m->smp->ops.task_free(t);
-	kmem_cache_free(m->smp->task_cache, t);
+	free_task(m, t);
 }
 
 void get_task_struct(struct task_struct *t)
@@ -487,12 +503,12 @@ static void task_init(struct task_struct *t, const char *comm, u32 flags, u32 cp
  * in __schedule(), with the run queue locked. */
 #define NEW_TASK_PREEMPT_COUNT 2
 
-struct task_struct *task_create(struct machine *m, const char *comm, u32 flags, u32 cpu,
-				void (*entry)(void *), void *arg)
+/* A task in nobody's sight yet, and in no group; NULL without memory. */
+static struct task_struct *task_alloc(struct machine *m, const char *comm, u32 flags, u32 cpu,
+				      void (*entry)(void *), void *arg)
 {
 	bool fails = this_vcpu() && should_fail_alloc(ALLOC_SITE_task);
 	struct task_struct *t = fails ? NULL : kmem_cache_alloc(m->smp->task_cache);
-	int err;
 
 	if (!t)
 		return NULL;
@@ -505,20 +521,72 @@ struct task_struct *task_create(struct machine *m, const char *comm, u32 flags, 
 	t->pid = atomic_inc_return(&m->smp->next_pid);
 	t->tgid = t->pid;
 	random_seed(&t->rng, m->config.seed, 0x100000000ULL + t->pid);
+	return t;
+}
+
+/* Its stack, and its place in the list of all tasks. tasklist_lock held, unless the machine does
+ * not run yet. Nobody can be chosen between the two: whoever has a stack is in the list
+ * (smp_teardown). */
+static int task_begin(struct machine *m, struct task_struct *t)
+{
+	int err = fiber_create(&t->own_fiber, m->stacks, task_main, t);
+
+	if (!err)
+		cds_list_add_tail(&t->all_node, &m->smp->all_tasks);
+	return err;
+}
+
+struct task_struct *task_create(struct machine *m, const char *comm, u32 flags, u32 cpu,
+				void (*entry)(void *), void *arg)
+{
+	struct task_struct *t = task_alloc(m, comm, flags, cpu, entry, arg);
+	int err;
+
+	if (!t)
+		return NULL;
+	if (signal_create(m, t)) {
+		free_task(m, t);
+		return NULL;
+	}
 	atomic_inc(&m->smp->nr_tasks);
 	if (this_vcpu())
 		spin_lock(&m->smp->tasklist_lock);
-	/* Nobody can be chosen between these two: whoever has a stack is in the list
-	 * (smp_teardown). */
-	err = fiber_create(&t->own_fiber, m->stacks, task_main, t);
-	if (!err)
-		cds_list_add_tail(&t->all_node, &m->smp->all_tasks);
+	err = task_begin(m, t);
 	if (this_vcpu())
 		spin_unlock(&m->smp->tasklist_lock);
 	if (err) {
 		/* The caller is a task itself, or the machine does not run yet: not the last. */
 		atomic_dec(&m->smp->nr_tasks);
-		kmem_cache_free(m->smp->task_cache, t);
+		free_task(m, t);
+		return NULL;
+	}
+	return t;
+}
+
+struct task_struct *task_create_thread(struct machine *m, const char *comm, u32 flags, u32 cpu,
+				       void (*entry)(void *), void *arg, int *err)
+{
+	struct task_struct *t = task_alloc(m, comm, flags, cpu, entry, arg), *self = current;
+
+	*err = -ENOMEM;
+	if (!t)
+		return NULL;
+	atomic_inc(&m->smp->nr_tasks);
+	spin_lock(&m->smp->tasklist_lock);
+	spin_lock(&self->sighand->siglock);
+	/* Whoever ends the group goes through its threads under siglock: it finds this one there,
+	 * or we find out here. */
+	if (fatal_signal_pending(self) && !planted(KNOB_CLONE_ESCAPES_KILL))
+		*err = -EINTR;
+	else
+		*err = task_begin(m, t);
+	if (!*err)
+		signal_join(t, self);
+	spin_unlock(&self->sighand->siglock);
+	spin_unlock(&m->smp->tasklist_lock);
+	if (*err) {
+		atomic_dec(&m->smp->nr_tasks);
+		free_task(m, t);
 		return NULL;
 	}
 	return t;
@@ -590,7 +658,8 @@ int smp_setup(struct machine *m, const struct sched_ops *ops)
 	smp->task_cache =
 		kmem_cache_create(m, "task_struct", sizeof(struct task_struct), CACHE_LINE);
 	m->lockdep = arena_alloc(&m->arena, sizeof(*m->lockdep), CACHE_LINE);
-	if (!smp->rqs || !smp->csds || !smp->idle_mask || !smp->task_cache || !m->lockdep)
+	if (!smp->rqs || !smp->csds || !smp->idle_mask || !smp->task_cache || !m->lockdep ||
+	    signal_setup(m))
 		return -ENOMEM;
 	spin_lock_init(&smp->tasklist_lock, LOCK_CLASS_task_list);
 	for (u32 i = 0; i < m->nr_vcpus; i++) {

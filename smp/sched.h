@@ -49,7 +49,7 @@ struct rq {
 
 struct smp_machine {
 	struct sched_ops ops;
-	struct kmem_cache *task_cache;
+	struct kmem_cache *task_cache, *signal_cache, *sighand_cache;
 	struct rq *rqs;
 	struct call_single_data *csds; /* nr_vcpus squared: sender major (smp/ipi.h) */
 	u64 *idle_mask;		       /* CPU_WORDS words: vCPUs that are idle; a hint; atomic */
@@ -78,11 +78,22 @@ void smp_machine_ops(struct machine_ops *ops);
 struct task_struct *task_create(struct machine *m, const char *comm, u32 flags, u32 cpu,
 				void (*entry)(void *), void *arg);
 
+/*
+ * The same for another thread of the caller's group (CLONE_THREAD). *err says why there is none:
+ * -ENOMEM, or -EINTR if SIGKILL is pending for the caller, whose group is coming to an end: who
+ * ends it has not counted this one.
+ */
+struct task_struct *task_create_thread(struct machine *m, const char *comm, u32 flags, u32 cpu,
+				       void (*entry)(void *), void *arg, int *err);
+
 /* Makes a new task runnable for the first time. From set-up or from a running task. */
 void wake_up_new_task(struct task_struct *t);
 
 /* Makes a sleeping task runnable. True if it was sleeping. From any context. */
 bool wake_up_process(struct task_struct *t);
+
+/* The same, but only out of a sleep whose state is one of @states. */
+bool wake_up_state(struct task_struct *t, u32 states);
 
 /* Ends the running task. It must hold no locks, and its mm must be gone. */
 __attribute__((noreturn)) void do_task_dead(void);

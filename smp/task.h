@@ -7,7 +7,8 @@
  *   rq lock of ->cpu	state (with wake-ups), on_rq, cpu, run_node, preempt_count while not running
  *   alloc_lock		mm (writers: the task itself; readers from other tasks), comm,
  *			vfork_done
- *   tasklist lock	parent, children, sibling, all_node, reaped
+ *   tasklist lock	parent, children, sibling, all_node, reaped, group_leader, thread_node
+ *   smp/signal.h	signal, sighand, killed
  *   the task itself	everything else
  */
 #ifndef SMP_TASK_H
@@ -24,16 +25,21 @@ struct completion;
 struct machine;
 struct mem_cgroup;
 struct mm_struct;
+struct sighand_struct;
+struct signal_struct;
 struct user_task;
 
 #define TASK_COMM_LEN 16 /* v3.14 include/linux/sched.h */
 
+/* Bits, so that a waker can name several (wake_up_state). */
 enum task_state {
-	TASK_RUNNING,
-	TASK_INTERRUPTIBLE,
-	TASK_UNINTERRUPTIBLE,
-	TASK_DEAD,
+	TASK_RUNNING = 0,
+	TASK_INTERRUPTIBLE = 1,
+	TASK_UNINTERRUPTIBLE = 2,
+	TASK_KILLABLE = 4, /* like the one above, but SIGKILL ends the sleep */
+	TASK_DEAD = 64,
 };
+#define TASK_ALL_SLEEPS (TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE | TASK_KILLABLE)
 
 /* task.flags, the kernel's values (v3.14 include/linux/sched.h). */
 #define PF_EXITING 0x00000004u
@@ -83,7 +89,8 @@ struct task_struct {
 	u64 held_locks;	   /* set of lock classes (lockdep) */
 	struct cds_list_head run_node;
 
-	u32 pid, tgid;
+	u32 pid;   /* a thread that execs takes its leader's, under tasklist_lock */
+	u32 tgid;  /* the pid of the group's leader */
 	u32 flags; /* PF_*; written by the task itself; atomic: others read PF_KTHREAD */
 	u32 usage; /* references to this structure; atomic */
 	char comm[TASK_COMM_LEN];
@@ -97,7 +104,6 @@ struct task_struct {
 	struct mm_struct *active_mm; /* what the page-table root belongs to while it runs */
 	struct task_rss_stat rss_stat;
 	struct task_memcg_batch memcg_batch; /* own */
-	u64 maxrss;	     /* high-water mark of the mms it has left, in pages; own */
 	u64 clear_child_tid; /* user address to clear when it leaves an mm that others use; own */
 
 	struct task_struct *parent;
@@ -107,9 +113,14 @@ struct task_struct {
 	struct completion *vfork_done;
 	struct completion *exited; /* completed last thing, for whoever waits */
 	u32 exit_code;
-	u32 exit_state;	   /* 0, or 1 once it can be waited for; atomic */
+	u32 exit_state;	   /* 0, or 1 once it is a zombie; atomic */
 	bool make_it_fail; /* fail_alloc.task_filter concerns it; own, inherited by children */
-	u32 killed;	   /* must exit at its next return to user mode; atomic */
+	u32 killed;	   /* SIGKILL is pending: exits at its next return to user mode; atomic */
+
+	struct signal_struct *signal;	/* of its thread group */
+	struct sighand_struct *sighand; /* NULL once it has been released */
+	struct task_struct *group_leader;
+	struct cds_list_head thread_node;
 
 	void (*entry)(void *arg);
 	void *arg;

@@ -74,6 +74,11 @@
 	X(mmdrop_last)                                                                             \
 	X(get_task_mm_ok)                                                                          \
 	X(get_task_mm_none)                                                                        \
+	X(exec_de_thread)                                                                          \
+	X(exec_takeover)                                                                           \
+	X(exec_interrupted)                                                                        \
+	X(group_exit)                                                                              \
+	X(group_kill)                                                                              \
 	X(notifier_range)                                                                          \
 	X(audits)                                                                                  \
 	X(oracle_data_checks)                                                                      \

@@ -15,6 +15,7 @@
 #include "mm/rmap.h"
 #include "smp/ipi.h"
 #include "smp/sched.h"
+#include "smp/signal.h"
 
 /* It looks at other tasks' plain memory where no vCPU runs, and at what a planted bug has freed: no
  * business of the sanitizers'. */
@@ -115,6 +116,18 @@ static const struct field task_fields[] = {
 	FIELD(struct task_struct, active_mm, VALUE_POINTER, ADDRESS_TASK),
 	FIELD(struct task_struct, exit_state, VALUE_DECIMAL, ADDRESS_TASK),
 	FIELD(struct task_struct, killed, VALUE_DECIMAL, ADDRESS_TASK),
+};
+
+static const struct field signal_fields[] = {
+	FIELD(struct signal_struct, live, VALUE_DECIMAL, ADDRESS_TASK),
+	FIELD(struct signal_struct, nr_threads, VALUE_DECIMAL, ADDRESS_TASK),
+	FIELD(struct signal_struct, flags, VALUE_HEX, ADDRESS_TASK),
+	FIELD(struct signal_struct, notify_count, VALUE_DECIMAL, ADDRESS_TASK),
+};
+
+static const struct field sighand_fields[] = {
+	FIELD_SPINLOCK(struct sighand_struct, siglock),
+	FIELD(struct sighand_struct, count, VALUE_DECIMAL, ADDRESS_TASK),
 };
 
 static const struct field vma_fields[] = {
@@ -601,6 +614,23 @@ static PEEK bool name_mms(struct address_namer *n, u64 offset, struct named_addr
 	return false;
 }
 
+/* What the threads of @t's group have in common. */
+static PEEK bool name_group(const struct address_namer *n, const struct task_struct *t, u64 offset,
+			    struct named_address *a)
+{
+	char owner[32];
+	u64 at;
+
+	snprintf(owner, sizeof(owner), "group%u->", t->tgid);
+	if (t->signal && in_arena(n, t->signal, sizeof(*t->signal)) &&
+	    inside(n, offset, t->signal, sizeof(*t->signal), &at))
+		return NAME_FIELD(a, signal_fields, at, owner);
+	if (t->sighand && in_arena(n, t->sighand, sizeof(*t->sighand)) &&
+	    inside(n, offset, t->sighand, sizeof(*t->sighand), &at))
+		return NAME_FIELD(a, sighand_fields, at, owner);
+	return false;
+}
+
 static PEEK bool name_task(const struct address_namer *n, const struct task_struct *t, u64 offset,
 			   struct named_address *a)
 {
@@ -608,8 +638,10 @@ static PEEK bool name_task(const struct address_namer *n, const struct task_stru
 	u32 len = 0;
 	u64 at;
 
-	if (!in_arena(n, t, sizeof(*t)) || !inside(n, offset, t, sizeof(*t), &at))
+	if (!in_arena(n, t, sizeof(*t)))
 		return false;
+	if (!inside(n, offset, t, sizeof(*t), &at))
+		return name_group(n, t, offset, a);
 	while (len < TASK_COMM_LEN - 1 && t->comm[len]) {
 		owner[len] = t->comm[len];
 		len++;

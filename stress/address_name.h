@@ -33,7 +33,7 @@ enum address_kind {
 	ADDRESS_VMA,	 /* vm_area_struct, anon_vma */
 	ADDRESS_PAGE,	 /* struct page, struct frame */
 	ADDRESS_FILE,	 /* inode, address_space */
-	ADDRESS_TASK,	 /* task_struct */
+	ADDRESS_TASK,	 /* task_struct, signal_struct, sighand_struct */
 	ADDRESS_COUNTER, /* of an mm: resident pages, page tables */
 	ADDRESS_REQUEST, /* of a call_function interrupt: set until it is acknowledged */
 	ADDRESS_CPU,	 /* run queues, interrupts and their requests */

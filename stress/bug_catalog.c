@@ -30,6 +30,7 @@ const struct bug_case bug_cases[] = {
 	CASE("ipi-wait-irqs-off", "bugs/zap-under-use", 100, "ipi-wait-irqs-off"),
 	CASE("rwsem-lost-wakeup", "bugs/mmap-sem", 2000, "deadlock"),
 	CASE("rcu-free-without-grace-period", "bugs/rmap-walk", 10000, "rcu-grace-period"),
+	CASE("clone-escapes-kill", "bugs/group-exec", 1000, "exec-not-alone"),
 	/* tlbshoot */
 	CASE("flush-range-short", "bugs/zap-under-use", 100, "tlb-exceeds-pagetable",
 	     "stale-tlb-at-free"),
@@ -92,6 +93,12 @@ const struct bug_case bug_cases[] = {
 	 .invariants = {"data-race"},
 	 .schedules = 200,
 	 .needs_tsan = true},
+	CASE("de-thread-forgets-one", "bugs/group-exec", 1000, "exec-not-alone"),
+	CASE("de-thread-state-late", "bugs/group-takeover", 1000, "deadlock"),
+	CASE("exec-takes-live-leaders-pid", "bugs/group-takeover", 1000, "released-task-runs"),
+	CASE("exec-ignores-group-exit", "bugs/group-race", 1000, "deadlock", "exec-not-alone"),
+	CASE("exec-keeps-shared-handlers", "bugs/spawn", 100, "sighand-shared-after-exec"),
+	CASE("leader-reaped-early", "bugs/group-wait", 1000, "leader-reaped-early"),
 };
 const size_t nr_bug_cases = ARRAY_SIZE(bug_cases);
 

@@ -30,7 +30,9 @@
 	X(JOB_OP_KTHREAD, "kthread", "[nt", JOB_OP_ANY,                                            \
 	  "let a kernel thread run on TASK's or somebody's mm")                                    \
 	X(JOB_OP_AGE, "age", "[ng", JOB_OP_ANY,                                                    \
-	  "ask by rmap who has used N page frames, 8 by default")
+	  "ask by rmap who has used N page frames, 8 by default")                                  \
+	X(JOB_OP_THREADS, "threads", "[dddk", JOB_OP_USER,                                         \
+	  "a process of three threads, leader first; kill it if told")
 
 const struct job_op_spec job_ops[NR_JOB_OPS] = {
 #define JOB_OP_ROW(id, name, signature, needs, help) [id] = {name, signature, needs, help},

@@ -69,6 +69,8 @@ static const struct arg_kind arg_kinds[] = {
 	{'t', "TASK", JOB_TASKS_MAX - 1},
 	{'g', "FRAME", JOB_PAGES_MAX - 1},
 	{'a', "AFTER", 1},
+	{'d', "DEED", THREAD_DEED_MAX},
+	{'k', "KILL", 1},
 };
 
 static const struct arg_kind *arg_kind(char letter)

@@ -155,6 +155,7 @@ static void forget_extra(struct mix_drawing *d)
  * about so many frames, from any one of a default machine on (in a smaller one counting goes on
  * from 0). */
 #define FAILS_AFTER_ONE_IN 4
+#define KILLED_ONE_IN 4
 #define AGE_FRAMES 8
 #define FRAMES 65536
 
@@ -187,6 +188,11 @@ static void draw_other(struct mix_drawing *d, uint32_t which)
 	case JOB_OP_KTHREAD:
 		draw_number(op, 1);
 		draw_number(op, below(d, d->nr_tasks));
+		break;
+	case JOB_OP_THREADS:
+		for (uint32_t i = 0; i < THREADS_OF_GROUP; i++)
+			draw_number(op, below(d, THREAD_DEED_MAX + 1));
+		draw_number(op, one_in(d, KILLED_ONE_IN));
 		break;
 	case JOB_OP_AGE:
 		draw_number(op, AGE_FRAMES);

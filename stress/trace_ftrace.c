@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "smp/task.h"
 #include "stress/retrace_text.h"
 #include "tlbshoot/pte.h"
 
@@ -104,7 +105,19 @@ static void print_own_name(FILE *out, const char *name)
 /* As sched_switch prints enum task_state. */
 static char task_state_letter(u32 state)
 {
-	return state < sizeof("RSDX") - 1 ? "RSDX"[state] : '?';
+	switch (state) {
+	case TASK_RUNNING:
+		return 'R';
+	case TASK_INTERRUPTIBLE:
+		return 'S';
+	case TASK_UNINTERRUPTIBLE:
+	case TASK_KILLABLE:
+		return 'D';
+	case TASK_DEAD:
+		return 'X';
+	default:
+		return '?';
+	}
 }
 
 static void print_event(FILE *out, const struct retrace *r, u32 i)

@@ -229,7 +229,7 @@ static u32 some_stack_shift(struct user_task *u)
 	return current->mm ? shifts[choose_below(u, ARRAY_SIZE(shifts))] : 0;
 }
 
-static struct exec_image small_image(struct user_task *u, u32 stack_pages)
+struct exec_image user_image(struct user_task *u, u32 stack_pages)
 {
 	return (struct exec_image){
 		.file = u->w->image,
@@ -384,7 +384,7 @@ static void forget_regions(struct user_task *u)
 int user_exec(struct user_task *u, u32 stack_pages)
 {
 	struct slot_group *g = u->slot->group;
-	struct exec_image image = small_image(u, stack_pages);
+	struct exec_image image = user_image(u, stack_pages);
 	int err = sys_execve(&image);
 
 	if (err)
@@ -407,7 +407,7 @@ static void vfork_child(void *arg)
 	u.w = parent->w;
 	u.child = true;
 	current->user = &u;
-	image = small_image(&u, 0);
+	image = user_image(&u, 0);
 	(void)sys_execve(&image);
 	sys_exit(0);
 }
@@ -426,13 +426,15 @@ static bool may_end(struct user_task *u)
 static bool op_exec(struct user_task *u, u32 stack_pages)
 {
 	if (u->slot->group->mm_owner) {
-		if (sys_clone(CLONE_VM | CLONE_VFORK, "spawn", vfork_child, u, NULL) > 0)
+		/* With the handlers as well, which the new program must have for itself. */
+		if (sys_clone(CLONE_VM | CLONE_VFORK | CLONE_SIGHAND, "spawn", vfork_child, u,
+			      NULL) > 0)
 			sys_wait(NULL);
 		return true;
 	}
 	if (u->slot->group->job->kthread && !current->mm) {
 		/* A kernel thread that execs becomes a process, and ends as one. */
-		struct exec_image image = small_image(u, stack_pages);
+		struct exec_image image = user_image(u, stack_pages);
 
 		if (!may_end(u))
 			return true;
@@ -445,7 +447,7 @@ static bool op_exec(struct user_task *u, u32 stack_pages)
 /* @after: when the old image is gone, and the task with it. Where others still need it, before. */
 static bool op_exec_fail(struct user_task *u, bool after)
 {
-	struct exec_image image = small_image(u, 0);
+	struct exec_image image = user_image(u, 0);
 
 	after = after && !u->slot->group->mm_owner && !u->slot->group->job->kthread;
 	image.fail_at = after ? EXEC_FAIL_AFTER : EXEC_FAIL_BEFORE;
@@ -587,6 +589,18 @@ static void random_mmap(struct user_task *u)
 	op_write(u, &sp);
 }
 
+/* One group in so many of a mix is killed. */
+#define KILLED_ONE_IN 4
+
+static void random_threads(struct user_task *u)
+{
+	u32 deeds[THREADS_OF_GROUP];
+
+	for (u32 i = 0; i < THREADS_OF_GROUP; i++)
+		deeds[i] = choose_below(u, THREAD_DEED_MAX + 1);
+	user_threads(u, deeds, !choose_below(u, KILLED_ONE_IN));
+}
+
 /* The task, frame or way to fail that nobody has named. */
 #define SOME (~0u)
 
@@ -661,6 +675,7 @@ static bool do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n, u
 	case JOB_OP_MMAP:
 	case JOB_OP_MUNMAP:
 	case JOB_OP_MPROTECT:
+	case JOB_OP_THREADS:
 	case NR_JOB_OPS:
 		break;
 	}
@@ -696,6 +711,9 @@ bool user_op_random(struct user_task *u, enum job_op op)
 	case JOB_OP_MPROTECT:
 		if (sp.r)
 			op_mprotect(&sp, choose_below(u, 2) ? VM_READ : 0);
+		return true;
+	case JOB_OP_THREADS:
+		random_threads(u);
 		return true;
 	case JOB_OP_MSYNC:
 		sp = (struct span){.nr = g->file_used ? (u32)g->file_used->inode->max_pages : 0};
@@ -842,6 +860,15 @@ static u32 protection(u32 prot)
 	return (prot & 1 ? VM_READ : 0) | (prot & 2 ? VM_WRITE : 0);
 }
 
+static void program_threads(struct user_task *u, const struct program_op *op)
+{
+	u32 args[THREADS_OF_GROUP + 1] = {0};
+
+	for (u32 i = 0; i < op->nr_args; i++)
+		args[i] = number(u, &op->args[i]);
+	user_threads(u, args, args[THREADS_OF_GROUP]);
+}
+
 static bool do_program_op(struct user_task *u, const struct program_op *op, struct region *r)
 {
 	const char *signature = job_ops[op->op].signature;
@@ -866,6 +893,9 @@ static bool do_program_op(struct user_task *u, const struct program_op *op, stru
 	case JOB_OP_MPROTECT:
 		span_args(u, op, 2, &sp, true);
 		op_mprotect(&sp, protection(number(u, &op->args[1])));
+		return true;
+	case JOB_OP_THREADS:
+		program_threads(u, op);
 		return true;
 	case JOB_OP_MSYNC:
 		sp.nr = u->slot->group->file_used ? (u32)u->slot->group->file_used->inode->max_pages

@@ -6,6 +6,7 @@
 #include "mm_life_machine.h"
 
 #include "mm/notifier.h"
+#include "smp/signal.h"
 
 /* Seeds explored a test: a second or two. */
 #define SEEDS 300
@@ -104,7 +105,7 @@ static void exec_twice(void *arg)
 	EXPECT(get_mm_rss(mm) == 3);
 	EXPECT(sys_execve(&l->image) == 0);
 	EXPECT(current->mm->domain != domain && current->mm->context.id != id);
-	EXPECT(current->maxrss == 3);
+	EXPECT(current->signal->maxrss == 3);
 	check_image(l);
 	sys_exit(0);
 }

@@ -176,6 +176,8 @@ static inline void life_audit(void *arg)
 	oracle_enter();
 	mm_audit_leaks(m, l->first_free);
 	EXPECT(life_cache_in_use(m, "task_struct") == 1);
+	EXPECT(life_cache_in_use(m, "signal_struct") == 1);
+	EXPECT(life_cache_in_use(m, "sighand_struct") == 1);
 	EXPECT(life_cache_in_use(m, "file") == 0);
 	EXPECT(life_cache_in_use(m, "vma_array-128") == 0);
 	oracle_exit();

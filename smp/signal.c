@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "smp/signal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "smp/sched.h"
+
+int signal_setup(struct machine *m)
+{
+	struct smp_machine *smp = m->smp;
+
+	smp->signal_cache =
+		kmem_cache_create(m, "signal_struct", sizeof(struct signal_struct), CACHE_LINE);
+	smp->sighand_cache =
+		kmem_cache_create(m, "sighand_struct", sizeof(struct sighand_struct), CACHE_LINE);
+	return smp->signal_cache && smp->sighand_cache ? 0 : -ENOMEM;
+}
+
+struct sighand_struct *sighand_create(struct machine *m)
+{
+	struct sighand_struct *sighand = kmem_cache_alloc(m->smp->sighand_cache);
+
+	if (!sighand)
+		return NULL;
+	memset(sighand, 0, sizeof(*sighand));
+	spin_lock_init(&sighand->siglock, LOCK_CLASS_siglock);
+	init_once(sighand->count, 1);
+	return sighand;
+}
+
+int signal_create(struct machine *m, struct task_struct *t)
+{
+	struct signal_struct *signal = kmem_cache_alloc(m->smp->signal_cache);
+
+	if (!signal)
+		return -ENOMEM;
+	t->sighand = sighand_create(m);
+	if (!t->sighand) {
+		kmem_cache_free(m->smp->signal_cache, signal);
+		return -ENOMEM;
+	}
+	memset(signal, 0, sizeof(*signal));
+	init_once(signal->sigcnt, 1);
+	init_once(signal->live, 1);
+	init_once(signal->nr_threads, 1);
+	CDS_INIT_LIST_HEAD(&signal->thread_head);
+	cds_list_add_tail(&t->thread_node, &signal->thread_head);
+	t->signal = signal;
+	t->group_leader = t;
+	return 0;
+}
+
+void signal_join(struct task_struct *t, struct task_struct *of)
+{
+	struct signal_struct *signal = of->signal;
+
+	t->signal = signal;
+	t->sighand = of->sighand;
+	t->group_leader = of->group_leader;
+	t->tgid = of->tgid;
+	/* The leader stays, dead or alive, as long as a thread refers to it. */
+	get_task_struct(t->group_leader);
+	atomic_inc(&signal->sigcnt);
+	atomic_inc(&signal->live);
+	atomic_inc(&t->sighand->count);
+	cds_list_add_tail(&t->thread_node, &signal->thread_head);
+	WRITE_ONCE(signal->nr_threads, signal->nr_threads + 1);
+}
+
+void put_sighand(struct machine *m, struct sighand_struct *sighand)
+{
+	if (atomic_dec_and_test(&sighand->count))
+		kmem_cache_free(m->smp->sighand_cache, sighand);
+}
+
+void put_signal_struct(struct machine *m, struct signal_struct *signal)
+{
+	if (atomic_dec_and_test(&signal->sigcnt))
+		kmem_cache_free(m->smp->signal_cache, signal);
+}
