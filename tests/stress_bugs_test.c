@@ -109,6 +109,7 @@ static void replay(const char *path, const struct bug_finding *found)
 	cr_expect_eq(again.steps, found->steps);
 	cr_expect_eq(again.history, found->history);
 	cr_expect_str_eq(again.invariant, found->invariant);
+	schedule_destroy(&schedule);
 	config_destroy(&recorded);
 }
 
