@@ -261,7 +261,7 @@ static void check_shown_by(const struct row *r)
 /* "A1", or "A7, B4". */
 static bool is_of(const struct row *r, char letter, int number)
 {
-	char id[4];
+	char id[16];
 	const char *at;
 
 	snprintf(id, sizeof(id), "%c%d", letter, number);
