@@ -77,6 +77,7 @@ static void exit_signal(struct task_struct *task)
 	struct sighand_struct *sighand = task->sighand;
 	s32 waited_for;
 
+	BUG_ON(!sighand, "pid %u is released for the second time", task->pid);
 	spin_lock(&sighand->siglock);
 	waited_for = READ_ONCE(signal->notify_count);
 	if (waited_for > 0 && !thread_group_leader(task)) {

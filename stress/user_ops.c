@@ -222,11 +222,14 @@ static void op_fork(struct user_task *u)
 
 /* How far a program's own exec moves the stack: not at all; to the page below the arguments; within
  * the page table; beyond it. The first exec of a slot leaves it where it is. */
-static u32 some_stack_shift(struct user_task *u)
+static u32 some_stack_shift(void)
 {
 	static const u32 shifts[] = {0, 1, 3, 600};
 
-	return current->mm ? shifts[choose_below(u, ARRAY_SIZE(shifts))] : 0;
+	/* Children and threads have a slot's choices from the task's own generator. */
+	return !current->mm  ? 0
+	       : exploring() ? shifts[machine_choose(CHOICE_DATA, ARRAY_SIZE(shifts))]
+			     : shifts[random_below(&current->rng, ARRAY_SIZE(shifts))];
 }
 
 struct exec_image user_image(struct user_task *u, u32 stack_pages)
@@ -238,7 +241,7 @@ struct exec_image user_image(struct user_task *u, u32 stack_pages)
 		.bss_pages = IMAGE_BSS_PAGES,
 		.stack_pages = stack_pages ? stack_pages : IMAGE_STACK_PAGES,
 		.argument_pages = IMAGE_ARGUMENT_PAGES,
-		.stack_shift_pages = some_stack_shift(u),
+		.stack_shift_pages = some_stack_shift(),
 	};
 }
 
