@@ -188,6 +188,25 @@ static u32 do_wp_shared(struct fault *f, struct page *page)
 	return VM_FAULT_WRITE;
 }
 
+/*
+ * Is the anonymous page ours alone, so that it may be written in place? The mapcount can only rise
+ * by a fork of this mm, which needs mmap_sem for writing. But it falls before the flush: another mm
+ * that has zapped the page may still have it in its TLBs, and its gather holds a reference until
+ * they are flushed. v3.13 asked for the mapcount alone; 09854ba94c6a (v5.9) made it the refcount.
+ * A pagevec's reference is no mapping: ours is emptied, another vCPU's costs a copy. Pte lock held.
+ */
+static bool reuse_anon_page(struct page *page)
+{
+	if (page_mapcount(page) != 1)
+		return false;
+	if (unlikely(planted(KNOB_REUSE_BY_MAPCOUNT)) || page_count(page) == 1)
+		return true;
+	if (page_flag(page, PG_lru))
+		return false;
+	lru_add_drain();
+	return page_count(page) == 1;
+}
+
 /* Write to a present entry without write permission. */
 static u32 do_wp_page(struct fault *f)
 {
@@ -202,9 +221,7 @@ static u32 do_wp_page(struct fault *f)
 			return VM_FAULT_SIGBUS;
 		return do_wp_copy(f, NULL);
 	}
-	if (page_is_anon(page) && page_mapcount(page) == 1) {
-		/* Nobody else maps it: it is ours alone. The mapcount can only rise by a fork of
-		 * this mm, which needs mmap_sem for writing. */
+	if (page_is_anon(page) && reuse_anon_page(page)) {
 		(void)atomic_fetch_or(PTE_RW | PTE_DIRTY | PTE_ACCESSED, f->at.pte);
 		spin_unlock(f->at.ptl);
 		return VM_FAULT_WRITE;

@@ -89,7 +89,7 @@ struct mm_struct *dup_mm(struct task_struct *task)
 	struct mm_struct *oldmm = task->mm, *mm;
 
 	mm_check_alive(oldmm, __func__);
-	mm = mm_create(task->machine, NULL, oldmm->memcg, oldmm->domain);
+	mm = mm_create(task->machine, NULL, oldmm->memcg, mm_new_domain(task->machine));
 	if (!mm)
 		return NULL;
 	event_record(&ev_dup_mm, oldmm->context.id, mm->context.id);

@@ -38,6 +38,9 @@
 	X(LOCK_INVERSION, "lock-order-inversion",                                                  \
 	  "truncation takes mmap_sem while it holds i_mmap_mutex")                                 \
 	X(COW_NO_FLUSH, "cow-no-flush", "a broken copy-on-write does not flush the old entry")     \
+	X(REUSE_BY_MAPCOUNT, "reuse-by-mapcount",                                                  \
+	  "a write reuses a page that only this mm maps, though another mm's zap of it has not "   \
+	  "flushed yet (09854ba94c6a)")                                                            \
 	X(FORK_NO_FLUSH, "fork-no-flush", "fork write-protects the parent without flushing")       \
 	X(MKCLEAN_NO_FLUSH, "mkclean-no-flush",                                                    \
 	  "writeback makes ptes clean and read-only without flushing")                             \

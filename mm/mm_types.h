@@ -100,8 +100,7 @@ struct mm_struct {
 	struct mmu_notifier_mm *notifiers;
 	void *core_state; /* mmap_sem; not NULL: a core dump is under way */
 
-	/* For the data oracle: images that can see each other's private data share a domain (fork
-	 * keeps it, exec makes a new one). Constant. */
+	/* For the data oracle: whose private data it is. Each mm has another one. Constant. */
 	u32 domain;
 
 	/* mmlist_lock. On a line of its own: neighbours on the list write it. The list's head has

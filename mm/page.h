@@ -58,6 +58,11 @@ _Static_assert(sizeof(struct page) == CACHE_LINE, "struct page is one line");
 
 #define PAGE_MAPPING_ANON 1UL
 
+static inline s32 page_count(const struct page *p)
+{
+	return READ_ONCE(p->refcount);
+}
+
 static inline bool page_flag(const struct page *p, enum page_flag f)
 {
 	return READ_ONCE(p->flags) & (1u << f);

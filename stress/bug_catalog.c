@@ -70,6 +70,7 @@ const struct bug_case bug_cases[] = {
 	CASE("lock-order-inversion", "bugs/truncate", 100, "lock-order"),
 	CASE("cow-no-flush", "bugs/cow", 1000, "tlb-exceeds-pagetable", "stale-tlb-at-free",
 	     "lost-write"),
+	CASE("reuse-by-mapcount", "bugs/reuse", 10000, "foreign-data", "stale-data", "lost-write"),
 	CASE("fork-no-flush", "bugs/fork", 200, "tlb-exceeds-pagetable"),
 	CASE("mkclean-no-flush", "bugs/file-zap", 500, "clean-page-writable-in-tlb",
 	     "tlb-exceeds-pagetable"),

@@ -20,14 +20,29 @@ INVARIANT(inv_user_fault, "user-fault", "an access that the mappings allow is no
 #define VALUE_PAGE_BITS 24
 #define VALUE_MASK(bits) ((1ULL << (bits)) - 1)
 
-static u64 owner_bits(const struct region *r, u32 page)
+static u64 bits_of_owner(const struct region *r, u32 page, u32 domain)
 {
 	u64 number = r->kind == REGION_ANON ? (region_start(r) >> PAGE_SHIFT) + page : page;
 	u64 kind = r->kind == REGION_FILE_SHARED;
 
-	return ((((u64)r->domain << 1 | kind) << VALUE_PAGE_BITS) |
+	return ((((u64)domain << 1 | kind) << VALUE_PAGE_BITS) |
 		(number & VALUE_MASK(VALUE_PAGE_BITS)))
 	       << VALUE_SEQUENCE_BITS;
+}
+
+static u64 owner_bits(const struct region *r, u32 page)
+{
+	return bits_of_owner(r, page, r->domain);
+}
+
+/* Was @value written to this page of this address space or file? Or of the mm that was forked from,
+ * before: what its tasks write later is not told from that, but what is written here is foreign
+ * there. */
+static bool belongs(const struct region *r, u32 page, u64 value)
+{
+	return !((value ^ owner_bits(r, page)) >> VALUE_SEQUENCE_BITS) ||
+	       (r->inherited != r->domain &&
+		!((value ^ bits_of_owner(r, page, r->inherited)) >> VALUE_SEQUENCE_BITS));
 }
 
 static u64 value_for(struct user_task *u, const struct region *r, u32 page)
@@ -48,6 +63,7 @@ static void set_up(struct region *r, enum region_kind kind, u32 pages, u32 domai
 	r->kind = kind;
 	r->pages = pages;
 	r->domain = domain & 0x7fff;
+	r->inherited = r->domain;
 	r->exact = exact;
 	region_set(r->unstable, false);
 	region_set(r->gone, false);
@@ -161,10 +177,11 @@ int region_copy(struct machine *m, struct region *to, const struct region *from,
 		return 0;
 	}
 	if (from->kind == REGION_ANON) {
-		err = region_init(m, to, from->kind, region_start(from), from->pages, from->domain,
-				  exact && from->exact);
+		err = region_init(m, to, from->kind, region_start(from), from->pages,
+				  current->mm->domain, exact && from->exact);
 		if (err)
 			return err;
+		to->inherited = from->domain;
 	} else {
 		*to = *from;
 		to->allocated = 0;
@@ -229,8 +246,7 @@ int region_read(struct region *r, u32 page)
 		return access_failed(r, page, err, "read");
 	if (unlikely(region_flag(r->gone) || region_flag(r->haunted)))
 		return 0;
-	if (value && unlikely((value ^ owner_bits(r, page)) >> VALUE_SEQUENCE_BITS) &&
-	    r->kind != REGION_FILE_PRIVATE)
+	if (value && unlikely(!belongs(r, page, value)) && r->kind != REGION_FILE_PRIVATE)
 		VIOLATION(&inv_foreign_data,
 			  "pid %u reads %#llx at %#llx; values that belong there begin with %#llx",
 			  current->pid, (unsigned long long)value,

@@ -53,6 +53,7 @@ struct region {
 	u32 pages;
 	u32 allocated; /* shadow entries */
 	u32 domain;    /* the values' owner: domain of the mm, or number of the file */
+	u32 inherited; /* owner of values that came by fork; domain: none did */
 	bool exact;
 	/* Written while other threads look: region_flag(), region_set(). */
 	bool unstable; /* parts may be unmapped or protected at any time: faults are no surprise */

@@ -108,6 +108,7 @@ static void describe_memory(struct user_task *u, struct region *copy)
 		.start = r->start,
 		.pages = r->pages,
 		.domain = r->domain,
+		.inherited = r->inherited,
 		.unstable = r->unstable,
 		.haunted = r->haunted || r->gone,
 	};

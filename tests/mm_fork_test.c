@@ -78,7 +78,7 @@ static void forks_a_reader(void *arg)
 	EXPECT(pid > 0 && child->pid == (u32)pid && child->parent == current);
 	theirs = get_task_mm(child);
 	if (theirs) {
-		EXPECT(theirs != mm && theirs->domain == domain);
+		EXPECT(theirs != mm && theirs->domain != domain);
 		mmput(theirs);
 	}
 	EXPECT(mm->owner == current && mm->locked_vm == 1);
