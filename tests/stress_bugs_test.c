@@ -4,6 +4,7 @@
  * without it the same schedules are silent; what was found is found again from its schedule file.
  * The same seed gives the same run.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,10 +13,12 @@
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 
+#include "engine/recording.h"
 #include "stress/bug_catalog.h"
 #include "stress/bugs.h"
 #include "stress/schedule.h"
 #include "stress/verbs.h"
+#include "stress/world.h"
 
 /* Sanitizers make a schedule 10 to 20 times slower: there the same is done with fewer of them. The
  * search for the bug is as long everywhere, since the seeds decide it. */
@@ -90,9 +93,10 @@ ParameterizedTestParameters(bugs, found_and_replayed)
 
 static void replay(const char *path, const struct bug_finding *found)
 {
-	struct bug_finding again;
 	struct schedule schedule = {0};
+	struct replay_state state;
 	struct known_names names;
+	struct world *w;
 	struct config recorded;
 	struct host_facts host;
 
@@ -103,12 +107,14 @@ static void replay(const char *path, const struct bug_finding *found)
 		     err.line);
 	cr_expect_eq(schedule.seed, found->seed);
 	cr_expect_eq(schedule.history, found->history);
-	recorded.seed = schedule.seed;
-	cr_assert_eq(bug_explore(&recorded, 1, NULL, &again, &err), 0, "%s", err.line);
-	cr_expect_eq(again.end, found->end);
-	cr_expect_eq(again.steps, found->steps);
-	cr_expect_eq(again.history, found->history);
-	cr_expect_str_eq(again.invariant, found->invariant);
+	w = world_create(&(struct world_options){.config = &recorded}, &err);
+	cr_assert_not_null(w, "%s", err.line);
+	cr_expect_eq(schedule_run(w, &schedule, &state, &err), found->end);
+	cr_expect_eq(err.status, 0, "%s", err.line);
+	cr_expect_not(state.diverged, "step %" PRIu64 ": %s", state.step, state.reason);
+	world_destroy(w);
+	cr_expect_eq(schedule.steps, found->steps);
+	cr_expect_str_eq(schedule.invariant, found->invariant);
 	schedule_destroy(&schedule);
 	config_destroy(&recorded);
 }
