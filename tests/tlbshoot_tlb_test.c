@@ -10,18 +10,6 @@ static u64 counted(enum vmstat_item item)
 	return this_vcpu()->counters[item];
 }
 
-static u32 rd(u64 va)
-{
-	u64 value = 0;
-
-	return cpu_access(va, TLB_READ, &value);
-}
-
-static u32 wr(u64 va, u64 value)
-{
-	return cpu_access(va, TLB_WRITE, &value);
-}
-
 /* True if the access misses. */
 static bool misses(u64 va)
 {
