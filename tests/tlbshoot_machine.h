@@ -331,6 +331,12 @@ static inline void run_alone(struct test_config c, void (*setup)(struct test_mac
 	}
 }
 
+static inline void map_sixteen(struct test_machine *t)
+{
+	for (u32 i = 0; i < 16; i++)
+		map_page(t, t->mm[0], PAGE(i), USER_RW);
+}
+
 /* Forty pages in mm[0]; t->data is a cache line of zeroes. */
 static inline void map_forty(struct test_machine *t)
 {
