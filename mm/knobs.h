@@ -82,7 +82,13 @@
 	X(SIGHAND_SHARED, "exec-keeps-shared-handlers",                                            \
 	  "exec keeps a table of signal handlers that others use too")                             \
 	X(LEADER_REAPED_EARLY, "leader-reaped-early",                                              \
-	  "the leader of a group can be waited for while other threads live")
+	  "the leader of a group can be waited for while other threads live")                      \
+	X(OFFLINE_KEEPS_PAGEVEC, "offline-keeps-pagevec",                                          \
+	  "the pagevecs of a CPU that has gone offline are not emptied")                           \
+	X(UNUSE_MM_NOT_LAZY, "unuse-mm-not-lazy",                                                  \
+	  "unuse_mm does not tell the TLB that the CPU only borrows the mm from now on")           \
+	X(USE_MM_NOT_PINNED, "use-mm-not-pinned",                                                  \
+	  "use_mm does not take the reference that unuse_mm leaves to the borrower")
 
 enum mm_knob {
 	MM_KNOB_FIRST = KNOBS_MM - 1,

@@ -363,17 +363,37 @@ void lru_cache_add_new(struct page *p)
 	preempt_enable();
 }
 
+static __always_inline_fn void drain(struct lru_machine *lru, struct lru_percpu *percpu)
+{
+	if (percpu->add.nr)
+		drain_add(lru, &percpu->add);
+	if (percpu->activate.nr)
+		drain_activate(lru, &percpu->activate);
+}
+
 void lru_add_drain(void)
 {
 	struct vcpu *v = this_vcpu();
-	struct lru_machine *lru = v->machine->mm->lru;
 
 	v->preempt_count++;
-	if (v->mm->lru->add.nr)
-		drain_add(lru, &v->mm->lru->add);
-	if (v->mm->lru->activate.nr)
-		drain_activate(lru, &v->mm->lru->activate);
+	drain(v->machine->mm->lru, v->mm->lru);
 	preempt_enable();
+}
+
+void lru_add_drain_cpu(u32 cpu)
+{
+	struct machine *m = this_vcpu()->machine;
+
+	preempt_disable();
+	drain(m->mm->lru, m->vcpus[cpu].mm->lru);
+	preempt_enable();
+}
+
+u32 lru_nr_waiting(const struct machine *m, u32 cpu)
+{
+	const struct lru_percpu *percpu = m->vcpus[cpu].mm->lru;
+
+	return oracle_read(percpu->add.nr) + oracle_read(percpu->activate.nr);
 }
 
 /* --- Age -------------------------------------------------------------------------------------- */

@@ -47,6 +47,11 @@ void lru_cache_add_new(struct page *p);
 /* This vCPU's pagevecs are emptied onto the lists. */
 void lru_add_drain(void);
 
+/* The same for @cpu, which is offline and whose pagevecs are the caller's. */
+void lru_add_drain_cpu(u32 cpu);
+/* For the oracle: pages that wait in @cpu's pagevecs. */
+u32 lru_nr_waiting(const struct machine *m, u32 cpu);
+
 /* A young bit was found: PG_referenced, and a second time onto the active list. */
 void mark_page_accessed(struct page *p);
 

@@ -108,17 +108,34 @@ static void give_back(struct mem_cgroup *g, u32 nr)
 
 /* --- Charging --------------------------------------------------------------------------------- */
 
+static void drain_stock(struct memcg_percpu *s)
+{
+	u32 nr = s->stock;
+
+	if (!nr)
+		return;
+	s->stock = 0;
+	give_back(s->cached, nr);
+}
+
+void memcg_drain_stock_cpu(u32 cpu)
+{
+	preempt_disable();
+	drain_stock(this_vcpu()->machine->vcpus[cpu].mm->memcg);
+	preempt_enable();
+}
+
+u32 memcg_stock_of(const struct machine *m, u32 cpu)
+{
+	return m->vcpus[cpu].mm->memcg->stock;
+}
+
 /* The stock is empty or another group's. Preemption is off. */
 static __noinline int charge_slow(struct memcg_percpu *s, struct mem_cgroup *g)
 {
 	u32 got;
 
-	if (s->stock) {
-		u32 nr = s->stock;
-
-		s->stock = 0;
-		give_back(s->cached, nr);
-	}
+	drain_stock(s);
 	got = try_charge(g, CHARGE_BATCH, 1);
 	if (!got)
 		return -ENOMEM;

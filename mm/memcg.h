@@ -49,6 +49,11 @@ void mem_cgroup_uncharge_end(void);
 /* From now on; what is charged already stays. */
 void memcg_set_limit(struct mem_cgroup *g, u64 pages);
 
+/* The stock of @cpu, which is offline, is given back by the caller. */
+void memcg_drain_stock_cpu(u32 cpu);
+/* For the oracle: pages that @cpu has in stock. */
+u32 memcg_stock_of(const struct machine *m, u32 cpu);
+
 /* For reports: usage, its maximum so far, charges refused at the limit. */
 u64 memcg_usage(const struct mem_cgroup *g);
 u64 memcg_max_usage(const struct mem_cgroup *g);

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "mm/cpu_hotplug.h"
 #include "mm/file.h"
 #include "mm/knobs.h"
 #include "mm/lru.h"
@@ -117,6 +118,7 @@ int mm_setup(struct machine *m, const struct mm_options *options)
 	if (err)
 		return err;
 	m->tlb->table_free_rcu = options->table_free_rcu;
+	mm_cpu_hotplug_setup(m);
 	err = page_alloc_setup(m, options->nr_pages);
 	if (!err)
 		err = lru_setup(m);

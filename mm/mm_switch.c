@@ -69,7 +69,8 @@ void use_mm(struct mm_struct *mm)
 	local_irq_disable();
 	active_mm = t->active_mm;
 	if (active_mm != mm) {
-		mmgrab_lazy_tlb(mm);
+		if (!planted(KNOB_USE_MM_NOT_PINNED))
+			mmgrab_lazy_tlb(mm);
 		t->active_mm = mm;
 	}
 	WRITE_ONCE(t->mm, mm);
@@ -89,6 +90,7 @@ void unuse_mm(struct mm_struct *mm)
 	sync_mm_rss(mm);
 	WRITE_ONCE(t->mm, NULL);
 	/* active_mm is still mm: the reference of use_mm() is now a lazy borrower's. */
-	enter_lazy_tlb(&mm->context);
+	if (!planted(KNOB_UNUSE_MM_NOT_LAZY))
+		enter_lazy_tlb(&mm->context);
 	spin_unlock(&t->alloc_lock);
 }

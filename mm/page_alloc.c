@@ -252,6 +252,21 @@ void drain_local_pages(void)
 	preempt_enable();
 }
 
+void drain_pages(u32 cpu)
+{
+	struct machine *m = this_vcpu()->machine;
+	struct pcp_list *pcp = m->vcpus[cpu].mm->pcp;
+
+	preempt_disable();
+	pcp_spill(m->mm->zone, pcp, pcp_nr(pcp));
+	preempt_enable();
+}
+
+u32 pcp_nr_pages(const struct machine *m, u32 cpu)
+{
+	return pcp_nr(m->vcpus[cpu].mm->pcp);
+}
+
 /* --- Allocation ------------------------------------------------------------------------------- */
 
 static __cold_path struct page *alloc_failed(struct machine *m, u32 order)

@@ -84,6 +84,10 @@ u64 first_fresh_page(const struct machine *m);
 
 /* Empties the current vCPU's list into the buddy lists. */
 void drain_local_pages(void);
+/* The same for @cpu, which is offline and whose list is the caller's. */
+void drain_pages(u32 cpu);
+/* For the oracle: pages in @cpu's list. */
+u32 pcp_nr_pages(const struct machine *m, u32 cpu);
 
 /* "locked|dirty", for reports; "none" for no flags. Returns @buf or a constant. */
 const char *page_flags_text(u32 flags, char *buf, size_t size);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "smp/ipi.h"
 
+#include "smp/hotplug.h"
 #include "smp/knobs.h"
 #include "smp/sched.h"
 #include "smp/vmstat.h"
@@ -28,6 +29,7 @@ static void send(struct vcpu *target, struct call_single_data *csd)
 {
 	struct call_single_data *first = READ_ONCE(target->call_queue), *seen;
 
+	check_cpu_alive(target, __func__);
 	for (;;) {
 		csd->next = first;
 		seen = cmpxchg(&target->call_queue, (void *)first, (void *)csd);
@@ -57,6 +59,8 @@ u32 smp_call_function_many(const u64 *mask, smp_call_func_t func, const struct c
 
 		if (w == self->id / 64)
 			left &= ~(1ULL << (self->id & 63));
+		/* A CPU that goes offline has left every mask that matters before. */
+		left &= cpu_online_word(m, w);
 		sent[w] = left;
 		for (; left; left &= left - 1) {
 			u32 cpu = w * 64 + (u32)__builtin_ctzll(left);
@@ -121,5 +125,8 @@ void generic_smp_call_function_interrupt(void)
 
 void smp_send_reschedule(u32 cpu)
 {
-	vcpu_raise(&this_vcpu()->machine->vcpus[cpu], PENDING_RESCHEDULE);
+	struct vcpu *target = &this_vcpu()->machine->vcpus[cpu];
+
+	check_cpu_alive(target, __func__);
+	vcpu_raise(target, PENDING_RESCHEDULE);
 }

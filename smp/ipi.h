@@ -33,8 +33,9 @@ struct call_single_data {
 } __line_aligned;
 
 /*
- * Runs func(args) on every vCPU in @mask but the caller's (CPU_WORDS words), and returns when all
- * have acknowledged. Preemption must be off. Returns the number of vCPUs interrupted.
+ * Runs func(args) on every vCPU in @mask (CPU_WORDS words) that is online, but the caller's, and
+ * returns when all have acknowledged. Preemption must be off. Returns the number of vCPUs
+ * interrupted.
  */
 u32 smp_call_function_many(const u64 *mask, smp_call_func_t func, const struct call_args *args);
 

@@ -18,7 +18,13 @@
 	X(RCU_NO_GRACE, "rcu-free-without-grace-period",                                           \
 	  "call_rcu runs its callback at once instead of after a grace period")                    \
 	X(CLONE_ESCAPES_KILL, "clone-escapes-kill",                                                \
-	  "clone of a thread does not look whether its group is being ended")
+	  "clone of a thread does not look whether its group is being ended")                      \
+	X(OFFLINE_LEAVES_TASK, "offline-leaves-task",                                              \
+	  "a CPU that goes offline leaves the last task of its run queue there")                   \
+	X(OFFLINE_NO_GRACE, "offline-no-grace-period",                                             \
+	  "a CPU goes offline while others that saw it online still send it interrupts")           \
+	X(OFFLINE_NOT_QUIESCENT, "offline-not-quiescent",                                          \
+	  "RCU is not told that an offline CPU reads nothing")
 
 enum smp_knob {
 	SMP_KNOB_FIRST = KNOBS_SMP - 1,

@@ -309,18 +309,29 @@ void synchronize_rcu(void)
 	wait_for_completion(&w.done);
 }
 
-void rcu_barrier(void)
+void rcu_barrier_cpu(u32 cpu)
 {
-	struct machine *m = this_vcpu()->machine;
-	struct rcu_ripe *ripe = m->smp->rcu->ripe;
+	struct rcu_ripe *ripe = &this_vcpu()->machine->smp->rcu->ripe[cpu];
+	u64 queued = READ_ONCE(ripe->queued);
 
 	/* What is queued while we wait does not concern us: else we might never return. */
-	for (u32 i = 0; i < m->nr_vcpus; i++) {
-		u64 queued = READ_ONCE(ripe[i].queued);
+	while (smp_load_acquire(&ripe->ran) < queued)
+		synchronize_rcu();
+}
 
-		while (smp_load_acquire(&ripe[i].ran) < queued)
-			synchronize_rcu();
-	}
+bool rcu_cpu_has_callbacks(const struct machine *m, u32 cpu)
+{
+	const struct rcu_ripe *ripe = &m->smp->rcu->ripe[cpu];
+
+	return oracle_read(ripe->queued) != oracle_read(ripe->ran);
+}
+
+void rcu_barrier(void)
+{
+	const struct machine *m = this_vcpu()->machine;
+
+	for (u32 i = 0; i < m->nr_vcpus; i++)
+		rcu_barrier_cpu(i);
 }
 
 void rcu_vcpu_online(struct vcpu *v)

@@ -78,6 +78,11 @@ void synchronize_rcu(void);
  * meanwhile are not waited for. */
 void rcu_barrier(void);
 
+/* The same for what @cpu has queued. */
+void rcu_barrier_cpu(u32 cpu);
+/* For the oracle: has @cpu callbacks that have not run yet? */
+bool rcu_cpu_has_callbacks(const struct machine *m, u32 cpu);
+
 /* Announces a quiescent state of the current vCPU. */
 void rcu_note_quiescent(void);
 

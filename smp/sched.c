@@ -7,6 +7,7 @@
 
 #include "engine/strategy.h"
 #include "smp/fail_alloc.h"
+#include "smp/hotplug.h"
 #include "smp/ipi.h"
 #include "smp/knobs.h"
 #include "smp/rcu.h"
@@ -18,6 +19,8 @@ EVENT_DESC(ev_switch, 110, 0, "context_switch", "pid %llu -> pid %llu");
 EVENT_DESC(ev_wake, 111, 0, "wake_up", "pid %llu on CPU%llu");
 EVENT_DESC(ev_preempt, 112, 0, "preempted", "pid %llu%.0llu");
 EVENT_DESC(ev_dead, 113, 0, "task dead", "pid %llu%.0llu");
+EVENT_DESC(ev_migrated, 450, 0, "migrate_tasks", "pid %llu to CPU%llu");
+EVENT_DESC(ev_fallback, 451, 0, "select_fallback_rq", "pid %llu, no longer affine to CPU%llu");
 
 INVARIANT(inv_sched, "scheduler-state", "schedule() is called with nothing held and irqs on");
 
@@ -47,15 +50,17 @@ static void dequeue(struct machine *m, u32 cpu, struct task_struct *t)
 
 /* A task is gone for good: after the last one the machine finishes, and who waits to be the last
  * one goes on. */
-static void one_task_less(struct smp_machine *smp, u32 nr_vcpus)
+static void one_task_less(struct machine *m)
 {
+	struct smp_machine *smp = m->smp;
 	u32 left = atomic_dec_return(&smp->nr_tasks);
 	struct task_struct *waiter;
 
 	if (!left) {
 		WRITE_ONCE(smp->finish, true);
-		for (u32 i = 0; i < nr_vcpus; i++)
-			smp_send_reschedule(i);
+		/* Those that are offline end, too. */
+		for (u32 i = 0; i < m->nr_vcpus; i++)
+			vcpu_raise(&m->vcpus[i], PENDING_RESCHEDULE);
 	} else if (left == 1) {
 		waiter = READ_ONCE(smp->last_waiter);
 		if (waiter)
@@ -87,7 +92,7 @@ static void finish_task_switch(void)
 		cds_list_del(&dead->all_node);
 		spin_unlock(&m->smp->tasklist_lock);
 		put_task_struct(dead);
-		one_task_less(m->smp, m->nr_vcpus);
+		one_task_less(m);
 	}
 }
 
@@ -195,7 +200,8 @@ static void __schedule(enum switch_reason why)
 		else
 			prev->on_rq = 0;
 	}
-	if (cds_list_empty(&rq->queue)) {
+	/* Of a CPU that goes offline the idle task takes care (cpu_play_dead). */
+	if (cds_list_empty(&rq->queue) || unlikely(oracle_read(rq->going_down))) {
 		next = rq->idle;
 	} else {
 		next = pick_next_task(rq);
@@ -247,6 +253,13 @@ static u32 cpu_distance(const struct machine *m, u32 a, u32 b)
 	return m->placement ? (u32)placement_distance(m->placement, a, b) : 0;
 }
 
+/* May a task that is to run on @allowed only be put there? Where a CPU ceases to be active a grace
+ * period follows: who decides something by this keeps preemption off until it is done. */
+static bool cpu_usable(const struct machine *m, const u64 *allowed, u32 cpu)
+{
+	return cpu_allowed(allowed, cpu) && cpu_active(m, cpu);
+}
+
 /* Of the vCPUs in @set (a word of a mask, vCPUs from @base on) the one nearest to @cpu, if it is
  * nearer than @best, which is ~0 at first. */
 static u32 nearest_of(const struct machine *m, u64 set, u32 base, u32 cpu, u32 best)
@@ -263,16 +276,16 @@ static u32 nearest_of(const struct machine *m, u64 set, u32 base, u32 cpu, u32 b
 }
 
 /* An idle vCPU for a task that last ran on @cpu: @cpu itself, else one as near to it as can be;
- * @cpu if none is idle. */
+ * @cpu if none is idle. ~0 if no vCPU in @allowed is active. */
 static u32 select_cpu(struct machine *m, const u64 *allowed, u32 cpu)
 {
 	const u64 *idle = m->smp->idle_mask;
 	u32 best = ~0u;
 
-	if (cpu_allowed(allowed, cpu) && test_bit(cpu, idle))
+	if (cpu_usable(m, allowed, cpu) && test_bit(cpu, idle))
 		return cpu;
 	for (u32 w = 0; w < (m->nr_vcpus + 63) / 64; w++) {
-		u64 set = READ_ONCE(idle[w]);
+		u64 set = READ_ONCE(idle[w]) & cpu_active_word(m, w);
 
 		if (allowed)
 			set &= allowed[w];
@@ -280,11 +293,25 @@ static u32 select_cpu(struct machine *m, const u64 *allowed, u32 cpu)
 	}
 	if (best != ~0u)
 		return best;
-	if (cpu_allowed(allowed, cpu))
+	if (cpu_usable(m, allowed, cpu))
 		return cpu;
-	for (cpu = 0; !cpu_allowed(allowed, cpu); cpu++)
+	for (cpu = 0; cpu < m->nr_vcpus && !cpu_usable(m, allowed, cpu); cpu++)
 		;
-	return cpu;
+	return cpu < m->nr_vcpus ? cpu : ~0u;
+}
+
+/* The same for @t, which the caller may move. A task that is bound to vCPUs all of which are
+ * offline is bound no longer (v3.14 select_fallback_rq). */
+static u32 select_task_cpu(struct machine *m, struct task_struct *t)
+{
+	u32 cpu = select_cpu(m, t->cpus_allowed, t->cpu);
+
+	if (likely(cpu != ~0u))
+		return cpu;
+	event_record(&ev_fallback, t->pid, t->cpu);
+	count_vm_event(VMSTAT_nr_affinity_lost);
+	t->cpus_allowed = NULL;
+	return select_cpu(m, NULL, t->cpu);
 }
 
 /* A vCPU that @v, on which the caller stays meanwhile, finds good for a new task. */
@@ -293,18 +320,24 @@ static u32 pick_cpu_from(struct machine *m, struct vcpu *v, const u64 *allowed)
 	u32 cpu = select_cpu(m, allowed, v->id);
 	u32 a, b;
 
+	/* None of them is active: wherever it is, it will be bound no longer. */
+	if (unlikely(cpu == ~0u))
+		cpu = select_cpu(m, NULL, v->id);
 	if (cpu != v->id || !READ_ONCE(rq_of(m, cpu)->nr_queued))
 		return cpu;
 	if (exploring()) {
 		a = machine_choose(CHOICE_DATA, m->nr_vcpus);
-		return cpu_allowed(allowed, a) ? a : cpu;
+		return cpu_usable(m, allowed, a) ? a : cpu;
 	}
 	/* The less loaded of two at random (power of two choices). */
 	a = random_below(&v->rng, m->nr_vcpus);
 	b = random_below(&v->rng, m->nr_vcpus);
 	if (READ_ONCE(rq_of(m, b)->nr_queued) < READ_ONCE(rq_of(m, a)->nr_queued))
 		a = b;
-	return cpu_allowed(allowed, a) ? a : select_cpu(m, allowed, a);
+	if (cpu_usable(m, allowed, a))
+		return a;
+	a = select_cpu(m, allowed, a);
+	return a != ~0u ? a : cpu;
 }
 
 u32 sched_pick_cpu(struct machine *m, const u64 *allowed)
@@ -325,12 +358,13 @@ u32 sched_pick_cpu(struct machine *m, const u64 *allowed)
 /* Moves @t, which is neither running nor queued, to @cpu. Under the lock of the run queue that it
  * leaves: who has that lock and saw @t belong to it may rely on that. Release: who takes the other
  * queue's lock next finds what was written under this one (task_rq_lock). */
-static void set_task_cpu(struct task_struct *t, u32 cpu)
+static void set_task_cpu(struct task_struct *t, u32 cpu, enum vmstat_item reason)
 {
 	if (t->cpu == cpu)
 		return;
 	smp_store_release(&t->cpu, cpu);
 	count_vm_event(VMSTAT_nr_migrations);
+	count_vm_event(reason);
 }
 
 /* Queues @t, which nobody else can queue now, on its vCPU. */
@@ -366,24 +400,31 @@ static struct rq *task_rq_lock(struct machine *m, struct task_struct *t)
 bool wake_up_state(struct task_struct *t, u32 states)
 {
 	struct machine *m = this_vcpu()->machine;
-	u32 flags = local_irq_save();
-	struct rq *rq = task_rq_lock(m, t);
-	u32 state = READ_ONCE(t->state);
-	bool queued = t->on_rq;
+	struct rq *rq;
+	u32 flags, state;
+	bool queued;
 
+	/* To the end: a vCPU that was chosen stays active. */
+	preempt_disable();
+	flags = local_irq_save();
+	rq = task_rq_lock(m, t);
+	state = READ_ONCE(t->state);
+	queued = t->on_rq;
 	if (!(state & states)) {
 		spin_unlock_irqrestore(&rq->lock, flags);
+		preempt_enable_no_resched();
 		return false;
 	}
 	WRITE_ONCE(t->state, TASK_RUNNING);
 	/* It had not got as far as schedule(): it just goes on. Otherwise it is switched out (we
 	 * have its lock), and nobody but us can queue it: its state is TASK_RUNNING already. */
 	if (!queued)
-		set_task_cpu(t, select_cpu(m, t->cpus_allowed, t->cpu));
+		set_task_cpu(t, select_task_cpu(m, t), VMSTAT_nr_migrations_wakeup);
 	spin_unlock_irqrestore(&rq->lock, flags);
 	count_vm_event(VMSTAT_nr_wakeups);
 	if (!queued)
 		activate_task(m, t);
+	preempt_enable_no_resched();
 	return true;
 }
 
@@ -397,7 +438,13 @@ void wake_up_new_task(struct task_struct *t)
 	struct vcpu *v = this_vcpu();
 
 	if (v) {
-		activate_task(v->machine, t);
+		preempt_disable();
+		/* Where it was to start may have gone offline since. Nobody else knows it yet. */
+		if (unlikely(!cpu_active(t->machine, t->cpu)))
+			set_task_cpu(t, select_task_cpu(t->machine, t),
+				     VMSTAT_nr_migrations_wakeup);
+		activate_task(t->machine, t);
+		preempt_enable_no_resched();
 	} else {
 		/* Set-up: nothing runs yet. */
 		t->on_rq = 1;
@@ -417,6 +464,9 @@ static bool steal_task(struct vcpu *v)
 		bool found = false;
 		u32 flags;
 
+		/* What a CPU that goes offline still has it moves itself. */
+		if (unlikely(!cpu_active(m, cpu)))
+			continue;
 		explore_touch(&rq->nr_queued, false);
 		/* From another package only what has to wait for more than one turn. */
 		if (oracle_read(rq->nr_queued) <=
@@ -426,7 +476,7 @@ static bool steal_task(struct vcpu *v)
 		cds_list_for_each_entry(t, &rq->queue, run_node) {
 			if (cpu_allowed(t->cpus_allowed, v->id)) {
 				dequeue(m, cpu, t);
-				set_task_cpu(t, v->id);
+				set_task_cpu(t, v->id, VMSTAT_nr_migrations_balance);
 				found = true;
 				break;
 			}
@@ -440,6 +490,29 @@ static bool steal_task(struct vcpu *v)
 	return false;
 }
 
+void migrate_tasks(struct vcpu *v)
+{
+	struct machine *m = v->machine;
+	struct rq *rq = v->rq;
+
+	for (;;) {
+		u32 flags = spin_lock_irqsave(&rq->lock);
+		struct task_struct *t;
+
+		if (cds_list_empty(&rq->queue) ||
+		    (planted(KNOB_OFFLINE_LEAVES_TASK) && rq->nr_queued == 1)) {
+			spin_unlock_irqrestore(&rq->lock, flags);
+			return;
+		}
+		t = cds_list_first_entry(&rq->queue, struct task_struct, run_node);
+		dequeue(m, v->id, t);
+		set_task_cpu(t, select_task_cpu(m, t), VMSTAT_nr_migrations_hotplug);
+		event_record(&ev_migrated, t->pid, t->cpu);
+		spin_unlock_irqrestore(&rq->lock, flags);
+		activate_task(m, t);
+	}
+}
+
 /* Runs on the vCPU's main fiber, as its idle task. */
 static void idle_loop(struct vcpu *v)
 {
@@ -449,6 +522,12 @@ static void idle_loop(struct vcpu *v)
 	local_irq_enable();
 	for (;;) {
 		run_softirq();
+		explore_touch(&v->rq->going_down, false);
+		if (unlikely(oracle_read(v->rq->going_down))) {
+			if (!cpu_play_dead(v))
+				return;
+			continue;
+		}
 		if (v->need_resched || READ_ONCE(v->rq->nr_queued) || steal_task(v)) {
 			schedule();
 			continue;
@@ -665,6 +744,7 @@ static int idle_setup(struct machine *m, u32 cpu)
 	rq->nr_queued = 0;
 	rq->prev_mm = NULL;
 	rq->prev_task = NULL;
+	init_once(rq->going_down, 0);
 	rq->idle = idle;
 	rq->curr = idle;
 	v->rq = rq;
@@ -698,7 +778,7 @@ int smp_setup(struct machine *m, const struct sched_ops *ops)
 		if (!m->vcpus[i].counters || idle_setup(m, i))
 			return -ENOMEM;
 	}
-	return rcu_setup(m);
+	return cpu_hotplug_setup(m) ? -ENOMEM : rcu_setup(m);
 }
 
 void smp_teardown(struct machine *m)

@@ -25,6 +25,8 @@
 #include "smp/task.h"
 
 struct call_single_data;
+struct cpu_hotplug;
+struct cpu_masks;
 struct kmem_cache;
 struct rcu_state;
 
@@ -41,6 +43,7 @@ struct rq {
 	spinlock_t lock;	    /* irq-safe */
 	struct cds_list_head queue; /* runnable, not running; under lock */
 	u32 nr_queued;		    /* under lock; read without it for balancing */
+	u32 going_down;		    /* only the idle task is to run; set under lock; atomic */
 	struct task_struct *curr;   /* under lock */
 	struct task_struct *idle;
 	struct mm_struct *prev_mm;     /* from context_switch_mm to finish_task_switch */
@@ -59,6 +62,8 @@ struct smp_machine {
 	u32 next_pid; /* atomic */
 	struct task_struct *last_waiter; /* who sleeps until it is the only task; atomic */
 	struct rcu_state *rcu;
+	struct cpu_hotplug *hotplug;
+	struct cpu_masks *cpu_masks;
 	bool finish; /* set once nr_tasks has reached zero; atomic */
 };
 
@@ -121,6 +126,9 @@ static __always_inline_fn void cond_resched(void)
 /* xchg: a full barrier between the state and the condition that is checked next. */
 #define set_current_state(s) ((void)xchg(&current->state, (u32)(s)))
 #define __set_current_state(s) WRITE_ONCE(current->state, (u32)(s))
+
+/* The idle task of @v, which is not active any more: puts all that wait there elsewhere. */
+void migrate_tasks(struct vcpu *v);
 
 /* The vCPU a new task should start on: the least loaded allowed one. */
 u32 sched_pick_cpu(struct machine *m, const u64 *allowed);

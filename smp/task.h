@@ -96,7 +96,8 @@ struct task_struct {
 	char comm[TASK_COMM_LEN];
 	u32 personality;	     /* PER_* bits of the program; own */
 	struct thread_struct thread; /* own */
-	const u64 *cpus_allowed;     /* CPU_WORDS words; NULL: all; set before it first runs */
+	const u64 *cpus_allowed;     /* CPU_WORDS words; NULL: all; set before it first runs, and
+					cleared when none of them is active any more, under rq lock */
 	struct machine *machine;
 
 	spinlock_t alloc_lock;

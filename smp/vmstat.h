@@ -64,6 +64,12 @@
 	X(nr_lazy_entries)                                                                         \
 	X(nr_preemptions)                                                                          \
 	X(nr_migrations)                                                                           \
+	X(nr_migrations_wakeup)                                                                    \
+	X(nr_migrations_balance)                                                                   \
+	X(nr_migrations_hotplug)                                                                   \
+	X(nr_affinity_lost)                                                                        \
+	X(cpu_offline)                                                                             \
+	X(cpu_online)                                                                              \
 	X(nr_wakeups)                                                                              \
 	X(nr_rcu_callbacks)                                                                        \
 	X(rwsem_read_slow)                                                                         \

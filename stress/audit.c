@@ -5,20 +5,21 @@
  */
 #include "mm/audit.h"
 #include "mm/mm_machine.h"
+#include "smp/hotplug.h"
 #include "smp/rcu.h"
 #include "smp/vmstat.h"
 #include "stress/world_private.h"
 
 EVENT_DESC(ev_audit, 403, EVENT_SYNC, "audit", "number %llu, %llu slots frozen");
 
-/* Is every vCPU but ours idle? Acquire: pairs with set_bit() in the idle loop, so that what those
- * vCPUs did before is seen. */
+/* Is every vCPU but ours idle, or offline? Acquire: pairs with set_bit() in the idle loop, so that
+ * what those vCPUs did before is seen. */
 static bool others_idle(struct machine *m)
 {
 	u32 self = smp_processor_id();
 
 	for (u32 w = 0; w < (m->nr_vcpus + 63) / 64; w++) {
-		u64 all = m->nr_vcpus - w * 64 >= 64 ? ~0ULL : (1ULL << (m->nr_vcpus & 63)) - 1;
+		u64 all = cpu_online_word(m, w);
 
 		if (self / 64 == w)
 			all &= ~(1ULL << (self & 63));
@@ -40,6 +41,7 @@ static void look_at_everything(struct world *w)
 	event_record(&ev_audit, w->audits, READ_ONCE(w->frozen));
 	oracle_enter();
 	mm_audit(w->m);
+	cpu_hotplug_audit(w->m);
 	oracle_exit();
 	w->audits++;
 	count_vm_event(VMSTAT_audits);

@@ -31,6 +31,10 @@ const struct bug_case bug_cases[] = {
 	CASE("rwsem-lost-wakeup", "bugs/mmap-sem", 2000, "deadlock"),
 	CASE("rcu-free-without-grace-period", "bugs/rmap-walk", 10000, "rcu-grace-period"),
 	CASE("clone-escapes-kill", "bugs/group-exec", 1000, "exec-not-alone"),
+	CASE("offline-leaves-task", "bugs/cpu-offline", 100, "offline-cpu-queue", "deadlock"),
+	CASE("offline-no-grace-period", "bugs/cpu-offline-ipi", 300, "offline-cpu-queue",
+	     "ipi-to-offline-cpu"),
+	CASE("offline-not-quiescent", "bugs/cpu-offline", 100, "deadlock"),
 	/* tlbshoot */
 	CASE("flush-range-short", "bugs/zap-under-use", 100, "tlb-exceeds-pagetable",
 	     "stale-tlb-at-free"),
@@ -49,6 +53,10 @@ const struct bug_case bug_cases[] = {
 	 .invariants = {"cpu-not-in-mask", "tlb-exceeds-pagetable", "stale-tlb-at-free"},
 	 .schedules = 1000,
 	 .memory_model = MEMORY_MODEL_TSO},
+	CASE("offline-keeps-mask-bit", "bugs/cpu-offline", 100, "offline-cpu-in-mask",
+	     "mm-freed-in-use"),
+	CASE("offline-keeps-tlb", "bugs/cpu-offline", 100, "offline-cpu-tlb", "cpu-not-in-mask",
+	     "stale-tlb-at-free"),
 	/* mm */
 	CASE("free-before-flush", "bugs/gather-full", 100, "stale-tlb-at-free"),
 	CASE("batch-full-range-off-by-one", "bugs/gather-full", 100, "stale-tlb-at-free",
@@ -100,6 +108,10 @@ const struct bug_case bug_cases[] = {
 	CASE("exec-ignores-group-exit", "bugs/group-race", 1000, "deadlock", "exec-not-alone"),
 	CASE("exec-keeps-shared-handlers", "bugs/spawn", 100, "sighand-shared-after-exec"),
 	CASE("leader-reaped-early", "bugs/group-wait", 1000, "leader-reaped-early"),
+	CASE("offline-keeps-pagevec", "bugs/cpu-offline", 200, "offline-cpu-pages"),
+	CASE("unuse-mm-not-lazy", "bugs/borrowed-mm", 100, "kernel-thread-not-lazy"),
+	CASE("use-mm-not-pinned", "bugs/borrowed-mm", 100, "mm-freed-in-use", "mm-use-after-free",
+	     "bad-rss-counter"),
 };
 const size_t nr_bug_cases = ARRAY_SIZE(bug_cases);
 

@@ -10,7 +10,8 @@
  * emulated operations, t a task's number in the job, g the number of a page frame, a whether a
  * failure comes after the point of no return (0 or 1), d what one thread of a group does (0 work,
  * 1 exec, 2 end the group, 3 clone another thread), k whether the group is killed from outside (0
- * or 1). Of tasks and frames there is never one too few: counting goes on from 0 behind the last.
+ * or 1), c the number of a CPU, h whether it goes offline (0), comes back (1) or both (2). Of
+ * tasks, frames and CPUs there is never one too few: counting goes on from 0 behind the last.
  * All but r and R are a number, or LO-HI to draw one each time. What stands after '[' may be left
  * out, from the right. Regions that exist without being made: `anon`, `shared` and `file`, each
  * where the group has it.
@@ -45,6 +46,7 @@ enum job_op {
 	JOB_OP_KTHREAD,
 	JOB_OP_AGE,
 	JOB_OP_THREADS,
+	JOB_OP_HOTPLUG,
 	NR_JOB_OPS,
 };
 

@@ -2,6 +2,7 @@
 #include "stress/program.h"
 
 #include "engine/types.h"
+#include "stress/hotplug_ops.h"
 #include "stress/items.h"
 #include "stress/number.h"
 
@@ -71,6 +72,8 @@ static const struct arg_kind arg_kinds[] = {
 	{'a', "AFTER", 1},
 	{'d', "DEED", THREAD_DEED_MAX},
 	{'k', "KILL", 1},
+	{'c', "CPU", JOB_CPUS_MAX - 1},
+	{'h', "HOW", HOTPLUG_HOW_MAX},
 };
 
 static const struct arg_kind *arg_kind(char letter)

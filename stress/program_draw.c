@@ -9,6 +9,7 @@
 #include "engine/random.h"
 #include "engine/types.h"
 #include "stress/group.h"
+#include "stress/hotplug_ops.h"
 #include "stress/opnames.h"
 #include "stress/program_draw.h"
 #include "stress/program_draw_private.h"
@@ -91,7 +92,7 @@ static const uint32_t base_weight[NR_JOB_OPS] = {
 	[JOB_OP_MUNLOCK] = 1, [JOB_OP_FORK] = 3,     [JOB_OP_EXEC] = 3,	     [JOB_OP_EXEC_FAIL] = 1,
 	[JOB_OP_EXIT] = 2,    [JOB_OP_MSYNC] = 6,    [JOB_OP_TRUNCATE] = 2,  [JOB_OP_DROPCACHE] = 3,
 	[JOB_OP_YIELD] = 4,   [JOB_OP_SLEEP] = 1,    [JOB_OP_GETMM] = 4,     [JOB_OP_KTHREAD] = 4,
-	[JOB_OP_AGE] = 4,     [JOB_OP_THREADS] = 3,
+	[JOB_OP_AGE] = 4,     [JOB_OP_THREADS] = 3,  [JOB_OP_HOTPLUG] = 3,
 };
 
 /* The subset of this program: half of the operations, the rest more or less often. */
@@ -332,6 +333,11 @@ static void draw_numbers(struct drawing *d, uint32_t group, struct program_op *o
 		for (uint32_t i = 0; i < THREADS_OF_GROUP; i++)
 			draw_number(op, below(d, THREAD_DEED_MAX + 1));
 		draw_number(op, one_in(d, 4));
+		break;
+	case JOB_OP_HOTPLUG:
+		/* CPU 0 stays; of one alone there is nothing to take. */
+		draw_number(op, d->limits->cpus > 1 ? 1 + below(d, d->limits->cpus - 1) : 0);
+		draw_number(op, below(d, HOTPLUG_HOW_MAX + 1));
 		break;
 	case JOB_OP_AGE:
 		draw_number(op, 1 + below(d, AGE_FRAMES_MOST));

@@ -7,6 +7,7 @@
 
 #include "engine/strategy.h"
 #include "mm/mm_machine.h"
+#include "stress/hotplug_ops.h"
 #include "stress/user_ops.h"
 
 /* @r with us as its user, or NULL if it is not mapped (yet, or any more), perhaps by another
@@ -187,6 +188,10 @@ static bool do_program_op(struct user_task *u, const struct program_op *op, stru
 		break;
 	case JOB_OP_KTHREAD:
 		which = op->nr_args > 1 ? number(u, &op->args[1]) : SOME;
+		break;
+	case JOB_OP_HOTPLUG:
+		which = op->nr_args ? n : SOME;
+		n = op->nr_args > 1 ? number(u, &op->args[1]) : HOTPLUG_DOWN_AND_UP;
 		break;
 	case JOB_OP_GETMM:
 	case JOB_OP_EXEC_FAIL:

@@ -9,6 +9,7 @@
 #include "mm/mm_machine.h"
 #include "smp/rcu.h"
 #include "smp/vmstat.h"
+#include "stress/hotplug_ops.h"
 #include "stress/user_ops.h"
 
 EVENT_DESC(ev_op, 402, 0, "op", "%llu, page %llu");
@@ -477,6 +478,14 @@ static void op_kthread(struct user_task *u, u32 task)
 		(void)sys_peek_mm(pid);
 }
 
+/* A CPU that can go offline, if there is one. */
+static u32 some_cpu(struct user_task *u)
+{
+	u32 nr = u->w->m->nr_vcpus;
+
+	return nr > 1 ? 1 + user_choose_below(u, nr - 1) : 0;
+}
+
 static u32 some_frame(struct user_task *u)
 {
 	return user_choose_below(u, (u32)u->w->m->mm->nr_pages);
@@ -656,6 +665,9 @@ bool user_do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n, u32
 	case JOB_OP_AGE:
 		(void)sys_age_pages(which == SOME ? some_frame(u) : which, n);
 		break;
+	case JOB_OP_HOTPLUG:
+		user_hotplug(which == SOME ? some_cpu(u) : which, (enum hotplug_how)n);
+		break;
 	case JOB_OP_MMAP:
 	case JOB_OP_MUNMAP:
 	case JOB_OP_MPROTECT:
@@ -713,6 +725,9 @@ bool user_op_random(struct user_task *u, enum job_op op)
 		break;
 	case JOB_OP_AGE:
 		n = AGE_FRAMES;
+		break;
+	case JOB_OP_HOTPLUG:
+		n = HOTPLUG_DOWN_AND_UP;
 		break;
 	default:
 		if (job_ops[op].needs == JOB_OP_REGION && !sp.r)

@@ -20,7 +20,12 @@
 	X(FLUSH_MASK_EARLY, "flush-mask-early",                                                    \
 	  "the CPU mask is sampled before the page table is changed")                              \
 	X(SWITCH_NO_BARRIER, "switch-mm-no-barrier",                                               \
-	  "switch_mm has no barrier between the CPU's mask bit and its use of the page tables (TSO)")
+	  "switch_mm has no barrier between the CPU's mask bit and its use of the page tables "    \
+	  "(TSO)")                                                                                 \
+	X(OFFLINE_KEEPS_MASK, "offline-keeps-mask-bit",                                            \
+	  "a CPU that goes offline stays in the mask of the mm that it has borrowed")              \
+	X(OFFLINE_KEEPS_TLB, "offline-keeps-tlb",                                                  \
+	  "a CPU that goes offline keeps its root and its TLB")
 
 enum tlbshoot_knob {
 	TLBSHOOT_KNOB_FIRST = KNOBS_TLBSHOOT - 1,
