@@ -100,6 +100,21 @@ const struct bug_case bug_cases[] = {
 	CASE("exec-ignores-group-exit", "bugs/group-race", 1000, "deadlock", "exec-not-alone"),
 	CASE("exec-keeps-shared-handlers", "bugs/spawn", 100, "sighand-shared-after-exec"),
 	CASE("leader-reaped-early", "bugs/group-wait", 1000, "leader-reaped-early"),
+	CASE("notifier-not-released", "bugs/device", 100, "notifier-not-released"),
+	CASE("notifier-unlinked-before-release", "bugs/device-exit", 10000,
+	     "secondary-tlb-writes-clean-page", "secondary-tlb-exceeds-pagetable"),
+	CASE("notifier-unregister-no-wait", "bugs/device", 1200, "secondary-tlb-freed"),
+	CASE("notifier-registered-in-mid-range", "bugs/device", 200, "notifier-range-unpaired"),
+	CASE("notifier-seq-ignored", "bugs/device", 100, "secondary-tlb-at-free",
+	     "secondary-tlb-exceeds-pagetable", "lost-write"),
+	CASE("cow-not-notified", "bugs/device", 100, "secondary-tlb-at-free",
+	     "secondary-tlb-exceeds-pagetable", "lost-write"),
+	CASE("mkclean-not-notified", "bugs/device-file", 400, "secondary-tlb-writes-clean-page",
+	     "secondary-tlb-exceeds-pagetable"),
+	CASE("gup-no-reference", "bugs/debugger", 400, "pinned-page-freed", "bad-page-state",
+	     "get-page-on-free"),
+	CASE("gup-forgets-write", "bugs/breakpoint", 100, "private-write-reaches-file"),
+	CASE("remote-write-not-dirty", "bugs/debugger", 400, "lost-write"),
 };
 const size_t nr_bug_cases = ARRAY_SIZE(bug_cases);
 

@@ -309,7 +309,7 @@ static size_t expect_parts_of(const struct job_group *g, const struct job_group 
 }
 
 static const char *const mixes[] = {"default", "exec-storm",	 "zap-storm", "fork-exit",
-				    "mixed",   "file-writeback", "lazy-idle"};
+				    "mixed",   "file-writeback", "lazy-idle", "devices"};
 
 Test(program_draw, a_mix_becomes_a_program_for_each_task)
 {
