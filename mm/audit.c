@@ -12,6 +12,7 @@
 #include "mm/page_alloc.h"
 #include "mm/pgtable.h"
 #include "mm/rmap.h"
+#include "mm/secondary_tlb.h"
 #include "mm/vma.h"
 #include "smp/sched.h"
 #include "tlbshoot/tlb_oracle.h"
@@ -247,6 +248,7 @@ void mm_audit(struct machine *m)
 	device_audit(m);
 	files_audit(m);
 	tlb_oracle_audit(m);
+	secondary_tlb_audit(m);
 }
 
 static void expect_unused(const struct kmem_cache *c, s64 expected)
@@ -277,6 +279,7 @@ void mm_audit_leaks(struct machine *m, u64 free_at_start)
 	expect_unused(mms->gather_batch_cache, 0);
 	expect_unused(mms->table_batch_cache, 0);
 	expect_unused(mms->files->file_cache, 0);
+	expect_unused(mms->secondary->cache, 0);
 	if (mms->committed_pages)
 		VIOLATION(&inv_leak, "%lld pages of committed memory are still accounted",
 			  (long long)mms->committed_pages);

@@ -57,7 +57,8 @@ void exit_mmap(struct mm_struct *mm)
 
 	event_record(&ev_exit_mmap, mm->context.id, mm->nr_vmas);
 	/* (C1) Secondary MMUs let go while everything is still there. */
-	mmu_notifier_release(mm);
+	if (!planted(KNOB_NOTIFIER_NOT_RELEASED))
+		mmu_notifier_release(mm);
 
 	if (mm->locked_vm && !planted(KNOB_MUNLOCK_SKIPPED))
 		munlock_all(mm);

@@ -10,6 +10,7 @@
 #include "mm/lru.h"
 #include "mm/memcg.h"
 #include "mm/memory.h"
+#include "mm/notifier.h"
 #include "mm/page_alloc.h"
 #include "mm/pgtable.h"
 #include "mm/rmap.h"
@@ -34,7 +35,18 @@ struct fault {
 /* What a user entry of @vma carries besides the frame and the write bit. */
 static pteval_t vma_pte_bits(const struct vm_area_struct *vma)
 {
-	return PTE_PRESENT | PTE_USER | PTE_ACCESSED | (vma->vm_flags & VM_EXEC ? 0 : PTE_NX);
+	/* Only the kernel itself faults in what is PROT_NONE (FOLL_FORCE). */
+	bool none = !(vma->vm_flags & (VM_READ | VM_WRITE | VM_EXEC));
+
+	return (none ? PTE_PROTNONE : PTE_PRESENT) | PTE_USER | PTE_ACCESSED |
+	       (vma->vm_flags & VM_EXEC ? 0 : PTE_NX);
+}
+
+/* And a page that has been written. A debugger writes where the program may not (FOLL_FORCE): the
+ * entry stays read-only then (v3.14 maybe_mkwrite). */
+static pteval_t vma_written_bits(const struct vm_area_struct *vma)
+{
+	return vma_pte_bits(vma) | PTE_DIRTY | (vma->vm_flags & VM_WRITE ? PTE_RW : 0);
 }
 
 /* Locks the page table; true if the entry is still as the fault found it. */
@@ -91,7 +103,7 @@ static u32 do_anonymous_page(struct fault *f)
 		return VM_FAULT_OOM;
 	if (likely(!planted(KNOB_ZEROED_LATE)))
 		clear_user_page(page);
-	pte = pfn_pte(page_to_pfn(page), vma_pte_bits(f->vma) | PTE_RW | PTE_DIRTY);
+	pte = pfn_pte(page_to_pfn(page), vma_written_bits(f->vma));
 	if (unlikely(!lock_pte_same(f))) {
 		drop_charged_page(page);
 		return 0;
@@ -112,6 +124,7 @@ static u32 do_anonymous_page(struct fault *f)
  */
 static void replace_with_copy(struct fault *f, struct page *new)
 {
+	pteval_t pte = pfn_pte(page_to_pfn(new), vma_written_bits(f->vma));
 	struct mm_context *ctx = &f->mm->context;
 
 	tlb_change_begin(ctx);
@@ -119,9 +132,25 @@ static void replace_with_copy(struct fault *f, struct page *new)
 	if (likely(!planted(KNOB_COW_NO_FLUSH)))
 		flush_tlb_page(ctx, f->addr);
 	page_add_new_anon_rmap(new, f->vma, f->addr);
-	WRITE_ONCE(*f->at.pte,
-		   pfn_pte(page_to_pfn(new), vma_pte_bits(f->vma) | PTE_RW | PTE_DIRTY));
+	/* set_pte_at_notify() */
+	if (!planted(KNOB_COW_NOT_NOTIFIED))
+		mmu_notifier_change_pte(f->mm, f->addr, pte);
+	WRITE_ONCE(*f->at.pte, pte);
 	tlb_change_end(ctx);
+}
+
+/* Secondary MMUs let go of the old page before the entry changes, and do not ask for a new one
+ * until it has. */
+static void cow_range_start(const struct fault *f)
+{
+	if (!planted(KNOB_COW_NOT_NOTIFIED))
+		mmu_notifier_invalidate_range_start(f->mm, f->addr, f->addr + PAGE_SIZE);
+}
+
+static void cow_range_end(const struct fault *f)
+{
+	if (!planted(KNOB_COW_NOT_NOTIFIED))
+		mmu_notifier_invalidate_range_end(f->mm, f->addr, f->addr + PAGE_SIZE);
 }
 
 /* Write to a private page that others may have: copy it. @old has a reference of ours, or is NULL
@@ -140,7 +169,9 @@ static u32 do_wp_copy(struct fault *f, struct page *old)
 	else
 		clear_user_page(new);
 	event_record(&ev_cow, f->addr, pte_pfn(f->orig));
+	cow_range_start(f);
 	if (!lock_pte_same(f)) {
+		cow_range_end(f);
 		drop_charged_page(new);
 		if (old)
 			put_page(old);
@@ -157,6 +188,7 @@ static u32 do_wp_copy(struct fault *f, struct page *old)
 	if (old)
 		page_remove_rmap(old);
 	spin_unlock(f->at.ptl);
+	cow_range_end(f);
 	if (old) {
 		put_page(old); /* the entry's */
 		put_page(old); /* ours */
@@ -222,7 +254,8 @@ static u32 do_wp_page(struct fault *f)
 		return do_wp_copy(f, NULL);
 	}
 	if (page_is_anon(page) && reuse_anon_page(page)) {
-		(void)atomic_fetch_or(PTE_RW | PTE_DIRTY | PTE_ACCESSED, f->at.pte);
+		(void)atomic_fetch_or(
+			vma_written_bits(f->vma) & (PTE_RW | PTE_DIRTY | PTE_ACCESSED), f->at.pte);
 		spin_unlock(f->at.ptl);
 		return VM_FAULT_WRITE;
 	}
@@ -279,8 +312,7 @@ static u32 map_private_copy(struct fault *f, struct page *page)
 	count_vm_event(VMSTAT_pgcow);
 	add_mm_counter_fast(f->mm, MM_ANONPAGES, 1);
 	page_add_new_anon_rmap(new, f->vma, f->addr);
-	WRITE_ONCE(*f->at.pte,
-		   pfn_pte(page_to_pfn(new), vma_pte_bits(f->vma) | PTE_RW | PTE_DIRTY));
+	WRITE_ONCE(*f->at.pte, pfn_pte(page_to_pfn(new), vma_written_bits(f->vma)));
 	spin_unlock(f->at.ptl);
 out:
 	unlock_page(page);

@@ -11,6 +11,7 @@
 #include "mm/memory.h"
 #include "mm/page_alloc.h"
 #include "mm/rmap.h"
+#include "mm/secondary_tlb.h"
 #include "smp/spinlock.h"
 #include "smp/vmstat.h"
 #include "tlbshoot/tlb_oracle.h"
@@ -262,5 +263,7 @@ bool clear_page_dirty_for_io(struct page *p)
 	if (page_mkclean(p))
 		set_page_dirty(p);
 	tlb_oracle_frame_clean(this_vcpu()->machine, page_to_pfn(p));
+	if (unlikely(exploring()))
+		secondary_tlb_frame_clean(this_vcpu()->machine, page_to_pfn(p));
 	return page_flag_test_clear(p, PG_dirty);
 }

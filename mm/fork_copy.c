@@ -7,6 +7,7 @@
 
 #include "mm/knobs.h"
 #include "mm/memory.h"
+#include "mm/notifier.h"
 #include "mm/page_alloc.h"
 #include "mm/pgtable.h"
 #include "mm/rmap.h"
@@ -100,6 +101,8 @@ int copy_page_range(struct mm_struct *dst, struct mm_struct *src, struct vm_area
 		    struct vm_area_struct *src_vma)
 {
 	struct copy c = {.dst = dst, .src = src, .vma = src_vma};
+	/* Only then entries of the parent lose permissions. */
+	bool cow = !(src_vma->vm_flags & (VM_SHARED | VM_PFNMAP));
 	int err;
 
 	(void)dst_vma;
@@ -107,12 +110,16 @@ int copy_page_range(struct mm_struct *dst, struct mm_struct *src, struct vm_area
 	if (src_vma->vm_file && !src_vma->anon_vma && !(src_vma->vm_flags & VM_PFNMAP))
 		return 0;
 	event_record(&ev_copy, src_vma->vm_start, src_vma->vm_end);
+	if (cow)
+		mmu_notifier_invalidate_range_start(src, src_vma->vm_start, src_vma->vm_end);
 	tlb_change_begin(&src->context);
 	err = copy_level(&c, src->context.root, LEVEL_PGD, src_vma->vm_start, src_vma->vm_end);
 	/* Also when it failed half way: what has lost its permission must not be written. */
 	if (c.protected && !planted(KNOB_FORK_NO_FLUSH))
 		flush_tlb_mm_range(&src->context, src_vma->vm_start, src_vma->vm_end);
 	tlb_change_end(&src->context);
+	if (cow)
+		mmu_notifier_invalidate_range_end(src, src_vma->vm_start, src_vma->vm_end);
 	for (u32 i = 0; i < NR_MM_COUNTERS; i++) {
 		if (c.rss[i])
 			add_mm_counter(dst, (enum mm_counter)i, c.rss[i]);

@@ -88,7 +88,26 @@
 	X(UNUSE_MM_NOT_LAZY, "unuse-mm-not-lazy",                                                  \
 	  "unuse_mm does not tell the TLB that the CPU only borrows the mm from now on")           \
 	X(USE_MM_NOT_PINNED, "use-mm-not-pinned",                                                  \
-	  "use_mm does not take the reference that unuse_mm leaves to the borrower")
+	  "use_mm does not take the reference that unuse_mm leaves to the borrower")               \
+	X(NOTIFIER_NOT_RELEASED, "notifier-not-released",                                          \
+	  "exit_mmap does not call mmu_notifier_release")                                          \
+	X(NOTIFIER_UNLINKED_EARLY, "notifier-unlinked-before-release",                             \
+	  "mmu_notifier_release takes a notifier off the list before it has let go")               \
+	X(NOTIFIER_NO_WAIT, "notifier-unregister-no-wait",                                         \
+	  "mmu_notifier_unregister does not wait for callbacks that are running")                  \
+	X(NOTIFIER_IN_MID_RANGE, "notifier-registered-in-mid-range",                               \
+	  "mmu_notifier_register does not wait until ranges of truncation have ended")             \
+	X(NOTIFIER_SEQ_IGNORED, "notifier-seq-ignored",                                            \
+	  "a device's fault does not look whether an invalidation has run meanwhile")              \
+	X(COW_NOT_NOTIFIED, "cow-not-notified",                                                    \
+	  "a broken copy-on-write does not tell the notifiers")                                    \
+	X(MKCLEAN_NOT_NOTIFIED, "mkclean-not-notified",                                            \
+	  "writeback makes ptes clean and read-only without telling the notifiers")                \
+	X(GUP_NO_REFERENCE, "gup-no-reference",                                                    \
+	  "get_user_page does not take a reference on the page")                                   \
+	X(GUP_FORGETS_WRITE, "gup-forgets-write",                                                  \
+	  "a forced write goes on as if to read when a copy-on-write is broken (19be0eaffa3a)")    \
+	X(POKE_NOT_DIRTY, "remote-write-not-dirty", "a remote write does not mark the page dirty")
 
 enum mm_knob {
 	MM_KNOB_FIRST = KNOBS_MM - 1,

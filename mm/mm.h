@@ -67,6 +67,9 @@ void mmdrop(struct mm_struct *mm);
 /* The mm of another task with mm_users raised; NULL for kernel threads and tasks without one. */
 struct mm_struct *get_task_mm(struct task_struct *task);
 
+/* The task with @pid, unless it has been reaped; with a reference. NULL: there is none. */
+struct task_struct *find_get_task(struct machine *m, u32 pid);
+
 /* The last user is gone: unmaps everything, frees page tables and VMAs. */
 void exit_mmap(struct mm_struct *mm);
 

@@ -10,6 +10,7 @@
 #include "mm/mm.h"
 #include "mm/mm_block.h"
 #include "mm/mm_machine.h"
+#include "mm/notifier.h"
 #include "mm/rss.h"
 #include "mm/syscalls.h"
 #include "mm/vma.h"
@@ -119,7 +120,7 @@ void set_mm_exe_file(struct mm_struct *mm, struct file *file)
  * no task has counts of its own for this mm any more. A CPU that stays idle may keep the structure
  * for ever, so here they are looked at twice.
  */
-static void check_torn_down(const struct mm_struct *mm)
+static void check_torn_down(struct mm_struct *mm)
 {
 	static const char *const names[NR_MM_COUNTERS] = {"MM_FILEPAGES", "MM_ANONPAGES"};
 
@@ -137,6 +138,7 @@ static void check_torn_down(const struct mm_struct *mm)
 			  mm->context.id, mm->nr_vmas, (long long)oracle_read(mm->nr_ptes),
 			  oracle_read(mm->oracle_notifier_depth),
 			  mm->exe_file ? "an exe_file" : "no exe_file");
+	mmu_notifier_check_released(mm);
 }
 
 /*

@@ -21,7 +21,9 @@ struct lru_percpu;
 struct memcg_machine;
 struct memcg_percpu;
 struct mm_struct;
+struct mutex;
 struct pcp_list;
+struct secondary_tlbs;
 struct zone;
 
 /* Blocks for arrays of VMAs: 128, 1024, 8192 and 65536 of them. */
@@ -56,6 +58,8 @@ struct mm_machine {
 
 	struct kmem_cache *vma_arrays[VMA_ARRAY_SIZES]; /* vma.c: arrays beyond vmas_inline */
 	struct device_driver *driver;			/* device.c */
+	struct mutex *all_locks_mutex;			/* notifier.c: mm_take_all_locks() */
+	struct secondary_tlbs *secondary;		/* secondary_tlb.c */
 };
 
 struct mm_percpu {

@@ -13,8 +13,10 @@
 #include "mm/mm_block.h"
 #include "mm/mm_machine.h"
 #include "mm/mmu_gather.h"
+#include "mm/notifier.h"
 #include "mm/page_alloc.h"
 #include "mm/rmap.h"
+#include "mm/secondary_tlb.h"
 #include "mm/vma.h"
 #include "smp/sched.h"
 #include "tlbshoot/tlb.h"
@@ -132,5 +134,9 @@ int mm_setup(struct machine *m, const struct mm_options *options)
 		err = files_setup(m);
 	if (!err)
 		err = caches_setup(m);
+	if (!err)
+		err = mmu_notifiers_setup(m);
+	if (!err)
+		err = secondary_tlbs_setup(m);
 	return err ? err : boot(m);
 }

@@ -4,19 +4,31 @@
  * told about changes, so that it never maps what the page tables no longer do (v3.14
  * include/linux/mmu_notifier.h).
  *
- * A path that takes entries away calls mmu_notifier_invalidate_range_start() before its first
- * change and _end() after its flush; between the two the device must not build new translations of
- * the range. exit_mmap() begins with mmu_notifier_release(): the device drops everything, and no
- * callback finds the mm afterwards.
+ * A path that weakens entries calls mmu_notifier_invalidate_range_start() before its first change
+ * and _end() after its flush; between the two the device must not build new translations of the
+ * range. Those are zaps, mprotect, fork, a broken copy-on-write and moving; writeback, which makes
+ * entries clean and read-only page by page, calls mmu_notifier_invalidate_page() after each, before
+ * it goes on. Granting more tells nobody: the device faults and looks again. exit_mmap() begins
+ * with mmu_notifier_release(): the device drops everything, and no callback finds the mm
+ * afterwards.
  *
- * Locking. The list of an mm is changed under notifier_lock and read under RCU, so callbacks must
- * not sleep. A registered notifier holds mm_count, never mm_users: it may outlive the address
- * space. Its owner unregisters it before its memory goes; unregistering and release may race, and
- * ->release is called exactly once whoever wins.
+ * Release. ->release is called while the notifier is on the list still (as in v3.10 and later):
+ * truncation and writeback, which need no user of the mm, take pages away meanwhile, and the
+ * device must hear of it as long as it may have them. Then the list is emptied, and callbacks that
+ * are running are waited for. Unregistering does the same for one notifier. The two may race:
+ * ->release is called once, by who comes first, and the other one takes nothing off the list before
+ * it has returned (v3.13 calls it twice instead).
+ *
+ * Locking. The list of an mm is changed under notifier_lock and read under RCU (v3.13: SRCU, whose
+ * readers may sleep; here callbacks must not). A registered notifier holds mm_count, never
+ * mm_users: it may outlive the address space. Its owner unregisters it before its memory goes.
+ * Registering waits until no range of the mm is open (mmap_sem for writing, and i_mmap_mutex of all
+ * files that it maps, for truncation takes no mmap_sem): who hears an end has heard the start.
  *
  * Oracle. mm->oracle_notifier_depth counts ranges begun and not ended, with or without notifiers:
  * it must be zero when the mm is freed. A range that still finds a notifier after
- * mmu_notifier_release() has returned is a violation.
+ * mmu_notifier_release() has returned is a violation, and so is a notifier that has heard of more
+ * ends than starts, or is still registered when the address space has been torn down.
  */
 #ifndef MM_NOTIFIER_H
 #define MM_NOTIFIER_H
@@ -32,6 +44,11 @@ struct mmu_notifier_ops {
 				       u64 end);
 	void (*invalidate_range_end)(struct mmu_notifier *mn, struct mm_struct *mm, u64 start,
 				     u64 end);
+	/* The entry of one page has been made weaker, under no lock of the page tables any more. */
+	void (*invalidate_page)(struct mmu_notifier *mn, struct mm_struct *mm, u64 addr);
+	/* The entry at @addr is about to become @pte: within a range that has been started, pte
+	 * lock held. */
+	void (*change_pte)(struct mmu_notifier *mn, struct mm_struct *mm, u64 addr, pteval_t pte);
 };
 
 /* Owned by whoever registers it; lives until mmu_notifier_unregister() has returned. */
@@ -48,7 +65,10 @@ struct mmu_notifier_mm {
 	struct mmu_notifier *first; /* under lock; read under RCU */
 };
 
-/* Takes mmap_sem for writing. @mm must have users. */
+/* At set-up. 0 or -ENOMEM. */
+int mmu_notifiers_setup(struct machine *m);
+
+/* Takes mmap_sem for writing, and i_mmap_mutex of every file of @mm, which must have users. */
 void mmu_notifier_register(struct mmu_notifier *mn, struct mm_struct *mm);
 
 /* The caller holds nothing of mm: the notifier's own reference on the structure is dropped here.
@@ -60,6 +80,11 @@ void mmu_notifier_release(struct mm_struct *mm);
 
 void mmu_notifier_start_slow(struct mm_struct *mm, u64 start, u64 end);
 void mmu_notifier_end_slow(struct mm_struct *mm, u64 start, u64 end);
+void mmu_notifier_page_slow(struct mm_struct *mm, u64 addr);
+void mmu_notifier_change_slow(struct mm_struct *mm, u64 addr, pteval_t pte);
+
+/* The oracle: @mm has been torn down. */
+void mmu_notifier_check_released(struct mm_struct *mm);
 
 static inline void mmu_notifier_invalidate_range_start(struct mm_struct *mm, u64 start, u64 end)
 {
@@ -73,6 +98,18 @@ static inline void mmu_notifier_invalidate_range_end(struct mm_struct *mm, u64 s
 	if (unlikely(READ_ONCE(mm->notifiers)))
 		mmu_notifier_end_slow(mm, start, end);
 	atomic_dec(&mm->oracle_notifier_depth);
+}
+
+static inline void mmu_notifier_invalidate_page(struct mm_struct *mm, u64 addr)
+{
+	if (unlikely(READ_ONCE(mm->notifiers)))
+		mmu_notifier_page_slow(mm, addr);
+}
+
+static inline void mmu_notifier_change_pte(struct mm_struct *mm, u64 addr, pteval_t pte)
+{
+	if (unlikely(READ_ONCE(mm->notifiers)))
+		mmu_notifier_change_slow(mm, addr, pte);
 }
 
 #endif

@@ -12,6 +12,7 @@
 #include "mm/buddy.h"
 #include "mm/lru.h"
 #include "mm/mm_machine.h"
+#include "mm/secondary_tlb.h"
 #include "smp/spinlock.h"
 #include "smp/vmstat.h"
 #include "tlbshoot/tlb.h"
@@ -180,6 +181,8 @@ static __always_inline_fn void prepare_free(struct machine *m, const struct mm_m
 			  (unsigned long long)pfn);
 	init_once(p->mapping, NULL);
 	init_once(p->flags, 1u << PG_pcp);
+	if (unlikely(exploring()))
+		secondary_tlb_frame_freed(m, pfn);
 	frame_release(m, pfn);
 }
 
@@ -303,6 +306,8 @@ struct page *alloc_page(enum page_use use)
 	init_once(pcp->top, pcp->top - 1);
 	prepare_new(mm, p, use == PAGE_TABLE ? 1u << PG_table : 0, 0);
 	pfn = (u64)(p - mm->pages);
+	if (unlikely(exploring()))
+		secondary_tlb_frame_taken(m, pfn);
 	if (use == PAGE_USER) {
 		frame_take_data(&m->tlb->mem, pfn);
 	} else if (unlikely(frame_take_table(&m->tlb->mem, pfn))) {

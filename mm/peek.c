@@ -15,8 +15,7 @@ EVENT_DESC(ev_peek, 398, 0, "looks at", "pid %llu, whose name begins with charac
 
 INVARIANT(inv_vma_of_mm, "vma-of-another-mm", "the VMAs of an mm belong to it and ascend");
 
-/* With a reference. */
-static struct task_struct *find_get_task(struct machine *m, u32 pid)
+struct task_struct *find_get_task(struct machine *m, u32 pid)
 {
 	struct task_struct *t, *found = NULL;
 

@@ -9,6 +9,7 @@
 #include "mm/memcg.h"
 #include "mm/memory.h"
 #include "mm/mm_machine.h"
+#include "mm/notifier.h"
 #include "mm/page_alloc.h"
 #include "mm/vma.h"
 #include "smp/spinlock.h"
@@ -313,7 +314,7 @@ static pteval_t *page_check_address(struct page *p, struct mm_struct *mm, u64 ad
 static bool mkclean_one(struct page *p, struct vm_area_struct *vma, u64 addr, void *arg)
 {
 	struct mm_struct *mm = vma->vm_mm;
-	bool *cleaned = arg;
+	bool *cleaned = arg, changed = false;
 	spinlock_t *ptl;
 	pteval_t *pte, old;
 
@@ -330,12 +331,18 @@ static bool mkclean_one(struct page *p, struct vm_area_struct *vma, u64 addr, vo
 		if (!planted(KNOB_MKCLEAN_NO_FLUSH))
 			flush_tlb_page(&mm->context, addr);
 		WRITE_ONCE(*pte, old & ~(PTE_RW | PTE_DIRTY));
-		tlb_change_end(&mm->context);
 		if (old & PTE_DIRTY)
 			set_page_dirty(p);
-		*cleaned = true;
+		changed = true;
 	}
 	spin_unlock(ptl);
+	if (changed) {
+		/* What a device has written until now is in the page before it is copied. */
+		if (!planted(KNOB_MKCLEAN_NOT_NOTIFIED))
+			mmu_notifier_invalidate_page(mm, addr);
+		tlb_change_end(&mm->context);
+		*cleaned = true;
+	}
 	return true;
 }
 

@@ -14,6 +14,7 @@
 	X(cpu_hotplug, "which CPUs are online")                                                    \
 	X(inode_mutex, "i_mutex: size of a file against writers and truncation")                   \
 	X(mmap_sem, "the VMAs of an mm")                                                           \
+	X(mm_all_locks, "who may hold i_mmap_mutex of all files that an mm maps")                  \
 	X(mmap_sem_nested, "the child's mmap_sem inside the parent's, in fork")                    \
 	X(page_lock, "PG_locked: content and mapping of a page-cache page")                        \
 	X(i_mmap_mutex, "the VMAs that map a file")                                                \
@@ -32,6 +33,7 @@
 	X(memcg_lock, "a memory cgroup's charges beyond the per-CPU stock")                        \
 	X(disk_lock, "the emulated disk's blocks")                                                 \
 	X(notifier_lock, "the list of an mm's notifiers")                                          \
+	X(secondary_tlb, "what a device has translated, and the list of devices")                  \
 	X(vmcommit_lock, "committed memory")                                                       \
 	X(driver_lock, "frames that the emulated driver owns")                                     \
 	X(wait_queue, "a queue of sleeping tasks")                                                 \

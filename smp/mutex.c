@@ -84,14 +84,25 @@ static void mutex_wake(struct mutex *m)
 	put_task_struct(task);
 }
 
-void mutex_unlock(struct mutex *m)
+void mutex_lock_nest_lock(struct mutex *m, enum lock_class outer)
 {
-	struct task_struct *owner;
+	might_sleep();
+	lockdep_assert_held(outer);
+	if (unlikely(cmpxchg(&m->owner, NULL, current)))
+		mutex_lock_slow(m);
+}
 
-	lockdep_release((enum lock_class)m->class);
-	owner = xchg(&m->owner, NULL);
+void mutex_unlock_nest_lock(struct mutex *m)
+{
+	struct task_struct *owner = xchg(&m->owner, NULL);
 	BUG_ON(owner != current, "mutex %s released by pid %u, owned by pid %u",
 	       lock_class_names[m->class], current->pid, owner ? owner->pid : 0);
 	if (unlikely(READ_ONCE(m->nr_waiters)))
 		mutex_wake(m);
+}
+
+void mutex_unlock(struct mutex *m)
+{
+	lockdep_release((enum lock_class)m->class);
+	mutex_unlock_nest_lock(m);
 }

@@ -23,6 +23,14 @@ void mutex_lock(struct mutex *m);
 bool mutex_trylock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
 
+/*
+ * Many mutexes of one class at once, by a task that holds @outer, without which nobody takes a
+ * second one of that class: in any order then (v3.14 mutex_lock_nest_lock). lockdep, which knows
+ * classes, is not told of them.
+ */
+void mutex_lock_nest_lock(struct mutex *m, enum lock_class outer);
+void mutex_unlock_nest_lock(struct mutex *m);
+
 static inline bool mutex_is_locked(struct mutex *m)
 {
 	return READ_ONCE(m->owner) != NULL;

@@ -86,6 +86,16 @@
 	X(group_exit)                                                                              \
 	X(group_kill)                                                                              \
 	X(notifier_range)                                                                          \
+	X(notifier_page)                                                                           \
+	X(notifier_change_pte)                                                                     \
+	X(notifier_release)                                                                        \
+	X(device_access)                                                                           \
+	X(device_fault)                                                                            \
+	X(device_fault_retry)                                                                      \
+	X(device_invalidated)                                                                      \
+	X(gup_forced)                                                                              \
+	X(remote_read)                                                                             \
+	X(remote_write)                                                                            \
 	X(audits)                                                                                  \
 	X(oracle_data_checks)                                                                      \
 	X(oracle_tlb_scans)

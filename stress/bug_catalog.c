@@ -112,6 +112,21 @@ const struct bug_case bug_cases[] = {
 	CASE("unuse-mm-not-lazy", "bugs/borrowed-mm", 100, "kernel-thread-not-lazy"),
 	CASE("use-mm-not-pinned", "bugs/borrowed-mm", 100, "mm-freed-in-use", "mm-use-after-free",
 	     "bad-rss-counter"),
+	CASE("notifier-not-released", "bugs/device", 100, "notifier-not-released"),
+	CASE("notifier-unlinked-before-release", "bugs/device-exit", 10000,
+	     "secondary-tlb-writes-clean-page", "secondary-tlb-exceeds-pagetable"),
+	CASE("notifier-unregister-no-wait", "bugs/device", 1200, "secondary-tlb-freed"),
+	CASE("notifier-registered-in-mid-range", "bugs/device", 200, "notifier-range-unpaired"),
+	CASE("notifier-seq-ignored", "bugs/device", 100, "secondary-tlb-at-free",
+	     "secondary-tlb-exceeds-pagetable", "lost-write"),
+	CASE("cow-not-notified", "bugs/device", 100, "secondary-tlb-at-free",
+	     "secondary-tlb-exceeds-pagetable", "lost-write"),
+	CASE("mkclean-not-notified", "bugs/device-file", 400, "secondary-tlb-writes-clean-page",
+	     "secondary-tlb-exceeds-pagetable"),
+	CASE("gup-no-reference", "bugs/debugger", 400, "pinned-page-freed", "bad-page-state",
+	     "get-page-on-free"),
+	CASE("gup-forgets-write", "bugs/breakpoint", 100, "private-write-reaches-file"),
+	CASE("remote-write-not-dirty", "bugs/debugger", 400, "lost-write"),
 };
 const size_t nr_bug_cases = ARRAY_SIZE(bug_cases);
 

@@ -34,7 +34,11 @@
 	X(JOB_OP_THREADS, "threads", "[dddk", JOB_OP_USER,                                         \
 	  "a process of three threads, leader first; kill it if told")                             \
 	X(JOB_OP_HOTPLUG, "hotplug", "[ch", JOB_OP_ANY,                                            \
-	  "take a CPU offline (0), call it back (1), or both (2, default)")
+	  "take a CPU offline (0), call it back (1), or both (2, default)")                        \
+	X(JOB_OP_DEVICE, "device", "[tfp", JOB_OP_ANY,                                             \
+	  "a device with a TLB of its own uses pages of TASK's mm")                                \
+	X(JOB_OP_PEEK, "peek", "[tfp", JOB_OP_ANY, "read TASK's pages as a debugger does")         \
+	X(JOB_OP_POKE, "poke", "[tfp", JOB_OP_ANY, "write them")
 
 const struct job_op_spec job_ops[NR_JOB_OPS] = {
 #define JOB_OP_ROW(id, name, signature, needs, help) [id] = {name, signature, needs, help},

@@ -92,7 +92,8 @@ static const uint32_t base_weight[NR_JOB_OPS] = {
 	[JOB_OP_MUNLOCK] = 1, [JOB_OP_FORK] = 3,     [JOB_OP_EXEC] = 3,	     [JOB_OP_EXEC_FAIL] = 1,
 	[JOB_OP_EXIT] = 2,    [JOB_OP_MSYNC] = 6,    [JOB_OP_TRUNCATE] = 2,  [JOB_OP_DROPCACHE] = 3,
 	[JOB_OP_YIELD] = 4,   [JOB_OP_SLEEP] = 1,    [JOB_OP_GETMM] = 4,     [JOB_OP_KTHREAD] = 4,
-	[JOB_OP_AGE] = 4,     [JOB_OP_THREADS] = 3,  [JOB_OP_HOTPLUG] = 3,
+	[JOB_OP_AGE] = 4,     [JOB_OP_THREADS] = 3,  [JOB_OP_HOTPLUG] = 3,   [JOB_OP_DEVICE] = 4,
+	[JOB_OP_PEEK] = 2,    [JOB_OP_POKE] = 3,
 };
 
 /* The subset of this program: half of the operations, the rest more or less often. */
@@ -287,6 +288,7 @@ static const struct drawn_region *draw_name(struct drawing *d, struct drawn_mm *
 #define YIELDS_MOST 4
 #define AGE_FRAMES_MOST 64u
 #define BRK_PAGES_MOST 3
+#define FOREIGN_PAGES_MOST 4
 
 /* A frame. The allocator breaks the smallest block that will do: what a program has is in the
  * frames behind the largest power of two, as long as there are enough of them. */
@@ -338,6 +340,13 @@ static void draw_numbers(struct drawing *d, uint32_t group, struct program_op *o
 		/* CPU 0 stays; of one alone there is nothing to take. */
 		draw_number(op, d->limits->cpus > 1 ? 1 + below(d, d->limits->cpus - 1) : 0);
 		draw_number(op, below(d, HOTPLUG_HOW_MAX + 1));
+		break;
+	case JOB_OP_DEVICE:
+	case JOB_OP_PEEK:
+	case JOB_OP_POKE:
+		draw_number(op, below(d, (uint32_t)d->job->nr_groups));
+		draw_number(op, one_in(d, 4) ? below(d, FOREIGN_PAGES_MOST) : d->hot_page);
+		draw_number(op, 1 + below(d, d->hot_pages));
 		break;
 	case JOB_OP_AGE:
 		draw_number(op, 1 + below(d, AGE_FRAMES_MOST));

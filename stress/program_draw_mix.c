@@ -158,6 +158,9 @@ static void forget_extra(struct mix_drawing *d)
 #define KILLED_ONE_IN 4
 #define AGE_FRAMES 8
 #define FRAMES 65536
+/* A "device", "peek" or "poke" begins below this page (behind the last one of what it is about
+ * counting goes on from 0). */
+#define FOREIGN_PAGES 256
 
 static void draw_other(struct mix_drawing *d, uint32_t which)
 {
@@ -196,6 +199,13 @@ static void draw_other(struct mix_drawing *d, uint32_t which)
 		break;
 	case JOB_OP_HOTPLUG:
 		draw_number(op, below(d, JOB_CPUS_MAX));
+		break;
+	case JOB_OP_DEVICE:
+	case JOB_OP_PEEK:
+	case JOB_OP_POKE:
+		draw_number(op, below(d, d->nr_tasks));
+		draw_number(op, below(d, FOREIGN_PAGES));
+		draw_number(op, some_pages(d));
 		break;
 	case JOB_OP_AGE:
 		draw_number(op, AGE_FRAMES);

@@ -164,6 +164,13 @@ static bool do_program_op(struct user_task *u, const struct program_op *op, stru
 	case JOB_OP_THREADS:
 		program_threads(u, op);
 		return true;
+	case JOB_OP_DEVICE:
+	case JOB_OP_PEEK:
+	case JOB_OP_POKE:
+		user_foreign_op(u, (enum job_op)op->op, op->nr_args ? n : SOME,
+				op->nr_args > 1 ? number(u, &op->args[1]) : 0,
+				op->nr_args > 2 ? number(u, &op->args[2]) : 1);
+		return true;
 	case JOB_OP_MSYNC:
 		sp.nr = u->slot->group->file_used ? (u32)u->slot->group->file_used->inode->max_pages
 						  : 0;

@@ -244,18 +244,30 @@ int region_read(struct region *r, u32 page)
 
 	if (unlikely(err))
 		return access_failed(r, page, err, "read");
+	region_was_read(r, page, value, NULL);
+	return 0;
+}
+
+/* Has nothing happened to the page since, and is nothing open? */
+static __shadow bool unchanged(const struct shadow_page *s, const struct shadow_page *before)
+{
+	return s->writes == before->writes && s->ended == before->ended && !s->zaps &&
+	       !before->zaps && !s->unsure && !before->unsure;
+}
+
+void region_was_read(const struct region *r, u32 page, u64 value, const struct shadow_page *before)
+{
 	if (unlikely(region_flag(r->gone) || region_flag(r->haunted)))
-		return 0;
+		return;
 	if (value && unlikely(!belongs(r, page, value)) && r->kind != REGION_FILE_PRIVATE)
 		VIOLATION(&inv_foreign_data,
 			  "pid %u reads %#llx at %#llx; values that belong there begin with %#llx",
 			  current->pid, (unsigned long long)value,
 			  (unsigned long long)address_of(r, page),
 			  (unsigned long long)owner_bits(r, page));
-	if (r->exact)
+	if (r->exact && (!before || unchanged(&r->shadow[page], before)))
 		check_exact(r, page, value);
 	count_vm_event(VMSTAT_oracle_data_checks);
-	return 0;
 }
 
 static __shadow void shadow_written(struct shadow_page *s, u64 value, bool gone)
@@ -275,9 +287,41 @@ int region_write(struct user_task *u, struct region *r, u32 page)
 
 	if (unlikely(err))
 		return access_failed(r, page, err, "write");
-	if (r->exact)
-		shadow_written(&r->shadow[page], value, region_flag(r->gone));
+	region_was_written(r, page, value, NULL);
 	return 0;
+}
+
+static __shadow bool zapped_since(const struct shadow_page *s, const struct shadow_page *before)
+{
+	return before->zaps || s->ended != before->ended;
+}
+
+void region_was_written(struct region *r, u32 page, u64 value, const struct shadow_page *before)
+{
+	struct shadow_page *s = r->exact ? &r->shadow[page] : NULL;
+
+	if (s)
+		shadow_written(s, value,
+			       region_flag(r->gone) || (before && zapped_since(s, before)));
+}
+
+__shadow void region_watch(const struct region *r, u32 page, struct shadow_page *before)
+{
+	*before = (struct shadow_page){0};
+	if (!r->exact)
+		return;
+	explore_touch(&r->shadow[page], false);
+	*before = r->shadow[page];
+}
+
+u64 region_address(const struct region *r, u32 page)
+{
+	return address_of(r, page);
+}
+
+u64 region_new_value(struct user_task *u, const struct region *r, u32 page)
+{
+	return value_for(u, r, page);
 }
 
 __shadow void region_zap_begin(struct region *r, u32 page, u32 nr, u32 *writes)
@@ -303,6 +347,7 @@ __shadow void region_zap_end(struct region *r, u32 page, u32 nr, const u32 *writ
 
 		explore_touch(s, true);
 		s->zaps--;
+		s->ended++;
 		if (writes && s->writes == writes[i]) {
 			/* Nobody wrote since it began: zero it is. */
 			s->last = 0;

@@ -43,6 +43,7 @@ struct shadow_page {
 	u64 last;    /* the last value written; 0: none, or zapped since */
 	u32 writes;  /* so far */
 	u16 zaps;    /* under way */
+	u8 ended;    /* zaps that have ended, modulo 256 */
 	bool unsure; /* the last write may have gone to a page that has been zapped since */
 };
 
@@ -121,6 +122,19 @@ int region_copy(struct machine *m, struct region *to, const struct region *from,
  * -EIO are only returned for unstable regions, else they are a violation. */
 int region_read(struct region *r, u32 page);
 int region_write(struct user_task *u, struct region *r, u32 page);
+
+/*
+ * The same for accesses that are not the running task's own, but a device's or a debugger's to the
+ * mm that @r belongs to: where the word is, what to write, and what has been done, in the same step
+ * as the access. An access that looks for the page first and uses it later, when it may have been
+ * replaced, has what region_watch() said before (@before, else NULL): a change in between leaves
+ * open what it should have seen, or whether it was in time.
+ */
+u64 region_address(const struct region *r, u32 page);
+u64 region_new_value(struct user_task *u, const struct region *r, u32 page);
+void region_watch(const struct region *r, u32 page, struct shadow_page *before);
+void region_was_read(const struct region *r, u32 page, u64 value, const struct shadow_page *before);
+void region_was_written(struct region *r, u32 page, u64 value, const struct shadow_page *before);
 
 /* Around an operation that makes the contents of [page, page + nr) zero. @writes has room for nr
  * counts; the same array for both. */

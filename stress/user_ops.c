@@ -672,6 +672,9 @@ bool user_do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n, u32
 	case JOB_OP_MUNMAP:
 	case JOB_OP_MPROTECT:
 	case JOB_OP_THREADS:
+	case JOB_OP_DEVICE:
+	case JOB_OP_PEEK:
+	case JOB_OP_POKE:
 	case NR_JOB_OPS:
 		break;
 	}
@@ -707,6 +710,11 @@ bool user_op_random(struct user_task *u, enum job_op op)
 		return true;
 	case JOB_OP_THREADS:
 		random_threads(u);
+		return true;
+	case JOB_OP_DEVICE:
+	case JOB_OP_PEEK:
+	case JOB_OP_POKE:
+		user_foreign_op(u, op, SOME, user_choose_below(u, OP_PAGES_MAX), some_pages(u));
 		return true;
 	case JOB_OP_MSYNC:
 		sp = (struct span){.nr = g->file_used ? (u32)g->file_used->inode->max_pages : 0};

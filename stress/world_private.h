@@ -119,6 +119,9 @@ struct exec_image user_image(struct user_task *u, u32 stack_pages);
  * @deeds (enum thread_deed), the leader's first, and waits for it; with @kill it sends SIGKILL
  * before. */
 void user_threads(struct user_task *u, const u32 *deeds, bool kill);
+/* device_ops.c: the operation "device", "peek" or "poke" on @nr pages of the memory of
+ * the job's task @task (SOME draws one), from page @first on. */
+void user_foreign_op(struct user_task *u, enum job_op op, u32 task, u32 first, u32 nr);
 /* Maps anon (and file) regions of the group afresh. */
 int user_map_working_set(struct user_task *u);
 

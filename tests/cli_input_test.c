@@ -376,9 +376,9 @@ Test(verbs, each_has_help_with_an_example)
 Test(verbs, soak_help_names_jobs_and_operations)
 {
 	static const char *const names[] = {
-		"\n  exec-storm",  "\n  zap-storm",	 "\n  fork-exit",
-		"\n  mixed",	   "\n  file-writeback", "\n  lazy-idle",
-		"\n  cpu-hotplug", "dontneed",		 "--audit-interval"};
+		"\n  exec-storm",     "\n  zap-storm",	 "\n  fork-exit",   "\n  mixed",
+		"\n  file-writeback", "\n  lazy-idle",	 "\n  cpu-hotplug", "\n  devices",
+		"dontneed",	      "--audit-interval"};
 	struct cli_result r = cli_run("soak --help");
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -61,6 +61,8 @@ ParameterizedTestParameters(soak, shipped_job_ends_clean)
 		 {"op_msync", "op_truncate", "op_dropcache", "pgwriteback", "pgpgin"}},
 		{"lazy-idle", {"op_sleep", "op_kthread", "nr_lazy_entries"}},
 		{"cpu-hotplug", {"op_hotplug", "cpu_offline", "nr_mm_switches"}},
+		{"devices",
+		 {"op_device", "op_peek", "op_poke", "device_access", "device_invalidated"}},
 	};
 
 	return cr_make_param_array(struct shipped_job, jobs, sizeof(jobs) / sizeof(jobs[0]));

@@ -308,8 +308,9 @@ static size_t expect_parts_of(const struct job_group *g, const struct job_group 
 	return nr;
 }
 
-static const char *const mixes[] = {"default", "exec-storm",	 "zap-storm", "fork-exit",
-				    "mixed",   "file-writeback", "lazy-idle", "cpu-hotplug"};
+static const char *const mixes[] = {"default",	 "exec-storm",	"zap-storm",
+				    "fork-exit", "mixed",	"file-writeback",
+				    "lazy-idle", "cpu-hotplug", "devices"};
 
 Test(program_draw, a_mix_becomes_a_program_for_each_task)
 {
