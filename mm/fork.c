@@ -12,6 +12,7 @@
 #include "mm/rmap.h"
 #include "mm/rss.h"
 #include "mm/syscalls.h"
+#include "mm/vfork.h"
 #include "mm/vma.h"
 #include "smp/sched.h"
 #include "smp/signal.h"
@@ -224,13 +225,11 @@ s64 sys_clone_on(const u64 *cpus, u32 flags, const char *comm, void (*entry)(voi
 	if (childp)
 		*childp = child;
 	event_record(&ev_clone, (u64)pid, flags);
-	if (flags & CLONE_VFORK) {
-		init_completion(&vfork);
-		child->vfork_done = &vfork;
-	}
+	if (flags & CLONE_VFORK)
+		vfork_begin(child, &vfork);
 	wake_up_new_task(child);
 	if (flags & CLONE_VFORK)
-		wait_for_completion(&vfork);
+		(void)wait_for_vfork_done(child, &vfork);
 	t->in_syscall = NULL;
 	return pid;
 }

@@ -82,7 +82,9 @@
 	X(SIGHAND_SHARED, "exec-keeps-shared-handlers",                                            \
 	  "exec keeps a table of signal handlers that others use too")                             \
 	X(LEADER_REAPED_EARLY, "leader-reaped-early",                                              \
-	  "the leader of a group can be waited for while other threads live")
+	  "the leader of a group can be waited for while other threads live")                      \
+	X(VFORK_DONE_UNLOCKED, "vfork-done-unlocked",                                              \
+	  "a killed vfork parent takes back its completion without the child's task_lock")
 
 enum mm_knob {
 	MM_KNOB_FIRST = KNOBS_MM - 1,

@@ -111,6 +111,7 @@ struct task_struct {
 	struct cds_list_head all_node;
 	bool reaped; /* waited for, or nobody to do so: its pid names nobody any more */
 	struct completion *vfork_done;
+	u32 oracle_vfork; /* who has hold of what vfork_done leads to (mm/vfork.c); atomic */
 	struct completion *exited; /* completed last thing, for whoever waits */
 	u32 exit_code;
 	u32 exit_state;	   /* 0, or 1 once it is a zombie; atomic */

@@ -79,6 +79,7 @@
 	X(exec_interrupted)                                                                        \
 	X(group_exit)                                                                              \
 	X(group_kill)                                                                              \
+	X(vfork_killed)                                                                            \
 	X(notifier_range)                                                                          \
 	X(audits)                                                                                  \
 	X(oracle_data_checks)                                                                      \

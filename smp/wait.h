@@ -52,6 +52,8 @@ struct completion {
 
 void init_completion(struct completion *c);
 void wait_for_completion(struct completion *c);
+/* The same, but SIGKILL ends it: 0, or -EINTR without having been let through. */
+int wait_for_completion_killable(struct completion *c);
 bool completion_done(struct completion *c);
 
 /* Lets one waiter through, now or later. After it the completion may be gone. */

@@ -100,6 +100,7 @@ const struct bug_case bug_cases[] = {
 	CASE("exec-ignores-group-exit", "bugs/group-race", 1000, "deadlock", "exec-not-alone"),
 	CASE("exec-keeps-shared-handlers", "bugs/spawn", 100, "sighand-shared-after-exec"),
 	CASE("leader-reaped-early", "bugs/group-wait", 1000, "leader-reaped-early"),
+	CASE("vfork-done-unlocked", "bugs/vfork-kill", 5000, "vfork-parent-gone"),
 };
 const size_t nr_bug_cases = ARRAY_SIZE(bug_cases);
 

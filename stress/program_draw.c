@@ -331,7 +331,7 @@ static void draw_numbers(struct drawing *d, uint32_t group, struct program_op *o
 	case JOB_OP_THREADS:
 		for (uint32_t i = 0; i < THREADS_OF_GROUP; i++)
 			draw_number(op, below(d, THREAD_DEED_MAX + 1));
-		draw_number(op, one_in(d, 4));
+		draw_number(op, one_in(d, 4) ? 1 + below(d, THREAD_KILL_MAX) : 0);
 		break;
 	case JOB_OP_AGE:
 		draw_number(op, 1 + below(d, AGE_FRAMES_MOST));

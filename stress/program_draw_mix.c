@@ -192,7 +192,7 @@ static void draw_other(struct mix_drawing *d, uint32_t which)
 	case JOB_OP_THREADS:
 		for (uint32_t i = 0; i < THREADS_OF_GROUP; i++)
 			draw_number(op, below(d, THREAD_DEED_MAX + 1));
-		draw_number(op, one_in(d, KILLED_ONE_IN));
+		draw_number(op, one_in(d, KILLED_ONE_IN) ? 1 + below(d, THREAD_KILL_MAX) : 0);
 		break;
 	case JOB_OP_AGE:
 		draw_number(op, AGE_FRAMES);

@@ -399,22 +399,6 @@ int user_exec(struct user_task *u, u32 stack_pages)
 	return err ? err : user_map_working_set(u);
 }
 
-static void vfork_child(void *arg)
-{
-	struct user_task *parent = arg;
-	struct user_task u;
-	struct exec_image image;
-
-	memset(&u, 0, sizeof(u));
-	u.slot = parent->slot;
-	u.w = parent->w;
-	u.child = true;
-	current->user = &u;
-	image = user_image(&u, 0);
-	(void)sys_execve(&image);
-	sys_exit(0);
-}
-
 /* The task is about to end. A successor in its slot goes on with the mix, or with what is left of
  * the program; there is none when nothing is left. False: there is no room for a successor, and the
  * task stays. */
@@ -429,10 +413,7 @@ static bool may_end(struct user_task *u)
 static bool op_exec(struct user_task *u, u32 stack_pages)
 {
 	if (u->slot->group->mm_owner) {
-		/* With the handlers as well, which the new program must have for itself. */
-		if (sys_clone(CLONE_VM | CLONE_VFORK | CLONE_SIGHAND, "spawn", vfork_child, u,
-			      NULL) > 0)
-			sys_wait(NULL);
+		user_spawn(u);
 		return true;
 	}
 	if (u->slot->group->job->kthread && !current->mm) {
@@ -601,7 +582,8 @@ static void random_threads(struct user_task *u)
 
 	for (u32 i = 0; i < THREADS_OF_GROUP; i++)
 		deeds[i] = choose_below(u, THREAD_DEED_MAX + 1);
-	user_threads(u, deeds, !choose_below(u, KILLED_ONE_IN));
+	user_threads(u, deeds,
+		     choose_below(u, KILLED_ONE_IN) ? 0 : 1 + choose_below(u, THREAD_KILL_MAX));
 }
 
 /* The task, frame or way to fail that nobody has named. */

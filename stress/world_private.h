@@ -115,10 +115,12 @@ bool user_op_program(struct user_task *u, const struct program_op *op);
 int user_exec(struct user_task *u, u32 stack_pages);
 /* The image that tasks execute; 0: with the usual stack. */
 struct exec_image user_image(struct user_task *u, u32 stack_pages);
+/* spawn.c: starts a program as posix_spawn does, with a vfork child, and waits for its end. */
+void user_spawn(struct user_task *u);
 /* thread_ops.c: the operation "threads": forks a process of THREADS_OF_GROUP threads, which do
- * @deeds (enum thread_deed), the leader's first, and waits for it; with @kill it sends SIGKILL
- * before. */
-void user_threads(struct user_task *u, const u32 *deeds, bool kill);
+ * @deeds (enum thread_deed), the leader's first, and waits for it; it sends it SIGKILL before if
+ * @kill (enum thread_kill) says so. */
+void user_threads(struct user_task *u, const u32 *deeds, u32 kill);
 /* Maps anon (and file) regions of the group afresh. */
 int user_map_working_set(struct user_task *u);
 
