@@ -84,7 +84,9 @@
 	X(LEADER_REAPED_EARLY, "leader-reaped-early",                                              \
 	  "the leader of a group can be waited for while other threads live")                      \
 	X(VFORK_DONE_UNLOCKED, "vfork-done-unlocked",                                              \
-	  "a killed vfork parent takes back its completion without the child's task_lock")
+	  "a killed vfork parent takes back its completion without the child's task_lock")         \
+	X(WAIT_WAKES_FORKER, "wait-wakes-forker-only",                                             \
+	  "a child's exit wakes the thread that has forked it, not all that wait for it")
 
 enum mm_knob {
 	MM_KNOB_FIRST = KNOBS_MM - 1,

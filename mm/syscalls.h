@@ -94,8 +94,9 @@ __attribute__((noreturn)) void sys_exit_group(u32 code);
 /* SIGKILL for the thread group @pid. 0 or -ESRCH. */
 int sys_kill(u32 pid);
 
-/* Waits for a child's group to exit and reaps it; its pid, -ECHILD, or -EINTR when the caller has
- * been killed. *code is that of the group's end, or its leader's. */
+/* Waits for the group of a child, the caller's or another thread's of its group, to exit and reaps
+ * it; its pid, -ECHILD, or -EINTR when the caller has been killed. *code is that of the group's
+ * end, or its leader's. */
 s64 sys_wait(u32 *code);
 /* The same for one child: @pid. */
 s64 sys_waitpid(u32 pid, u32 *code);

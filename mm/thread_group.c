@@ -39,6 +39,8 @@ void wake_up_parent(struct task_struct *parent)
 
 	/* Who sleeps in sys_wait() has set its state before it looked at the children. */
 	cds_list_for_each_entry(t, &parent->signal->thread_head, thread_node) {
+		if (t != parent && planted(KNOB_WAIT_WAKES_FORKER))
+			continue;
 		if (READ_ONCE(t->state) == TASK_INTERRUPTIBLE)
 			(void)wake_up_state(t, TASK_INTERRUPTIBLE);
 	}

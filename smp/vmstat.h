@@ -80,6 +80,8 @@
 	X(group_exit)                                                                              \
 	X(group_kill)                                                                              \
 	X(vfork_killed)                                                                            \
+	X(wait_other_thread)                                                                       \
+	X(reparent_thread)                                                                         \
 	X(notifier_range)                                                                          \
 	X(audits)                                                                                  \
 	X(oracle_data_checks)                                                                      \

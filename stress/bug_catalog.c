@@ -101,6 +101,7 @@ const struct bug_case bug_cases[] = {
 	CASE("exec-keeps-shared-handlers", "bugs/spawn", 100, "sighand-shared-after-exec"),
 	CASE("leader-reaped-early", "bugs/group-wait", 1000, "leader-reaped-early"),
 	CASE("vfork-done-unlocked", "bugs/vfork-kill", 5000, "vfork-parent-gone"),
+	CASE("wait-wakes-forker-only", "bugs/group-children", 1000, "deadlock"),
 };
 const size_t nr_bug_cases = ARRAY_SIZE(bug_cases);
 

@@ -9,7 +9,8 @@
  * (PROT_READ | PROT_WRITE of mman.h: 0 none, 1 read, 3 read and write), n a number of times or of
  * emulated operations, t a task's number in the job, g the number of a page frame, a whether a
  * failure comes after the point of no return (0 or 1), d what one thread of a group does (0 work,
- * 1 exec, 2 end the group, 3 clone another thread, 4 start a program as posix_spawn does), k
+ * 1 exec, 2 end the group, 3 clone another thread, 4 start a program as posix_spawn does, 5 fork
+ * and wait), k
  * when the group is killed from outside (0 not at all, 1 at once, 2 when its threads are there). Of
  * tasks and frames there is never one too few: counting goes on from 0 behind the last. All but r
  * and R are a number, or LO-HI to draw one each time. What stands after '[' may be left out, from
@@ -56,8 +57,9 @@ enum thread_deed {
 	THREAD_EXITS_GROUP,
 	THREAD_CLONES,
 	THREAD_SPAWNS,
+	THREAD_FORKS, /* and waits for the group's children */
 };
-#define THREAD_DEED_MAX THREAD_SPAWNS
+#define THREAD_DEED_MAX THREAD_FORKS
 
 /* When the group of "threads" is killed from outside. */
 enum thread_kill {

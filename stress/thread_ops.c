@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The operation "threads": a process of a few threads that exec, end the group, clone or spawn,
- * against each other and against SIGKILL from the task that has forked it. Their memory is a copy
- * of what that task has mapped; what they read there is looked at like any other.
+ * The operation "threads": a process of a few threads that exec, end the group, clone, spawn or
+ * fork, against each other and against SIGKILL from the task that has forked it. Their memory is a
+ * copy of what that task has mapped; what they read there is looked at like any other.
  */
 #include <stdio.h>
 #include <string.h>
@@ -62,6 +62,24 @@ static void clone_member(struct member *member)
 		family_put(member->family);
 }
 
+/* It may outlive its parent, so it knows nothing of it. */
+static void forked_main(void *arg)
+{
+	(void)arg;
+	if (!return_to_user())
+		(void)user_write(current->mm->start_data, 0);
+	sys_exit(0);
+}
+
+/* Its own child and those of the other threads: whoever comes first. */
+static void fork_and_wait(void)
+{
+	if (sys_clone(0, "child", forked_main, NULL, NULL) < 0)
+		return;
+	while (sys_wait(NULL) > 0)
+		;
+}
+
 static void do_deed(struct user_task *u, struct member *member)
 {
 	struct family *f = member->family;
@@ -81,6 +99,9 @@ static void do_deed(struct user_task *u, struct member *member)
 		break;
 	case THREAD_SPAWNS:
 		user_spawn(u);
+		break;
+	case THREAD_FORKS:
+		fork_and_wait();
 		break;
 	case THREAD_EXITS_GROUP:
 		family_put(f);
