@@ -93,6 +93,7 @@ struct mm_struct *dup_mm(struct task_struct *task)
 	mm = mm_create(task->machine, NULL, oldmm->memcg, mm_new_domain(task->machine));
 	if (!mm)
 		return NULL;
+	init_once(mm->oracle_euid, oldmm->oracle_euid);
 	event_record(&ev_dup_mm, oldmm->context.id, mm->context.id);
 	if (dup_mmap(mm, oldmm)) {
 		/* Half built, and torn down like any other. */
@@ -218,6 +219,7 @@ s64 sys_clone_on(const u64 *cpus, u32 flags, const char *comm, void (*entry)(voi
 	child->thread = t->thread;
 	child->personality = t->personality;
 	child->make_it_fail = t->make_it_fail;
+	child->euid = t->euid;
 	if (mm)
 		give_mm(child, mm, flags);
 	link_child(child, flags);

@@ -86,7 +86,9 @@
 	X(VFORK_DONE_UNLOCKED, "vfork-done-unlocked",                                              \
 	  "a killed vfork parent takes back its completion without the child's task_lock")         \
 	X(WAIT_WAKES_FORKER, "wait-wakes-forker-only",                                             \
-	  "a child's exit wakes the thread that has forked it, not all that wait for it")
+	  "a child's exit wakes the thread that has forked it, not all that wait for it")          \
+	X(EXEC_WITHOUT_CRED_GUARD, "exec-without-cred-guard",                                      \
+	  "exec does not take cred_guard_mutex: its new mm is seen with its old rights")
 
 enum mm_knob {
 	MM_KNOB_FIRST = KNOBS_MM - 1,

@@ -11,6 +11,7 @@
 #define SMP_LOCK_CLASS_H
 
 #define LOCK_CLASSES(X)                                                                            \
+	X(cred_guard_mutex, "a group's exec: which mm goes with which rights")                     \
 	X(inode_mutex, "i_mutex: size of a file against writers and truncation")                   \
 	X(mmap_sem, "the VMAs of an mm")                                                           \
 	X(mmap_sem_nested, "the child's mmap_sem inside the parent's, in fork")                    \

@@ -94,7 +94,8 @@ struct task_struct {
 	u32 flags; /* PF_*; written by the task itself; atomic: others read PF_KTHREAD */
 	u32 usage; /* references to this structure; atomic */
 	char comm[TASK_COMM_LEN];
-	u32 personality;	     /* PER_* bits of the program; own */
+	u32 personality; /* PER_* bits of the program; own */
+	u32 euid;	 /* its rights (mm/cred.h); atomic; written by the task itself */
 	struct thread_struct thread; /* own */
 	const u64 *cpus_allowed;     /* CPU_WORDS words; NULL: all; set before it first runs */
 	struct machine *machine;

@@ -80,6 +80,8 @@
 	X(group_exit)                                                                              \
 	X(group_kill)                                                                              \
 	X(vfork_killed)                                                                            \
+	X(mm_access_ok)                                                                            \
+	X(mm_access_denied)                                                                        \
 	X(wait_other_thread)                                                                       \
 	X(reparent_thread)                                                                         \
 	X(notifier_range)                                                                          \

@@ -15,7 +15,7 @@
 	X(JOB_OP_MLOCK, "mlock", "r[fp", JOB_OP_REGION, "lock pages in memory, all by default")    \
 	X(JOB_OP_MUNLOCK, "munlock", "r[fp", JOB_OP_REGION, "unlock them")                         \
 	X(JOB_OP_FORK, "fork", "", JOB_OP_USER, "fork a child that works and exits")               \
-	X(JOB_OP_EXEC, "exec", "[p", JOB_OP_ANY, "exec a new image, tear the old one down")        \
+	X(JOB_OP_EXEC, "exec", "[ps", JOB_OP_ANY, "exec a new image, tear the old one down")       \
 	X(JOB_OP_EXEC_FAIL, "exec-fail", "[a", JOB_OP_ANY,                                         \
 	  "an exec that fails, with 1 when the old image has gone")                                \
 	X(JOB_OP_EXIT, "exit", "", JOB_OP_ANY, "exit; a successor goes on in the task's place")    \
@@ -32,7 +32,9 @@
 	X(JOB_OP_AGE, "age", "[ng", JOB_OP_ANY,                                                    \
 	  "ask by rmap who has used N page frames, 8 by default")                                  \
 	X(JOB_OP_THREADS, "threads", "[dddk", JOB_OP_USER,                                         \
-	  "a process of three threads, leader first; kill it if told")
+	  "a process of three threads, leader first; kill it if told")                             \
+	X(JOB_OP_ACCESS, "access", "[t", JOB_OP_ANY,                                               \
+	  "look at the mm of TASK, or of some, as debuggers may")
 
 const struct job_op_spec job_ops[NR_JOB_OPS] = {
 #define JOB_OP_ROW(id, name, signature, needs, help) [id] = {name, signature, needs, help},

@@ -70,6 +70,7 @@ static const struct arg_kind arg_kinds[] = {
 	{'g', "FRAME", JOB_PAGES_MAX - 1},
 	{'a', "AFTER", 1},
 	{'d', "DEED", THREAD_DEED_MAX},
+	{'s', "SETID", 1},
 	{'k', "KILL", THREAD_KILL_MAX},
 };
 

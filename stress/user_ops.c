@@ -384,11 +384,10 @@ static void forget_regions(struct user_task *u)
 	u->heap_pages = 0;
 }
 
-int user_exec(struct user_task *u, u32 stack_pages)
+static int exec_image(struct user_task *u, const struct exec_image *image)
 {
 	struct slot_group *g = u->slot->group;
-	struct exec_image image = user_image(u, stack_pages);
-	int err = sys_execve(&image);
+	int err = sys_execve(image);
 
 	if (err)
 		return err;
@@ -397,6 +396,13 @@ int user_exec(struct user_task *u, u32 stack_pages)
 	    !region_start(&g->file))
 		err = map_common(u);
 	return err ? err : user_map_working_set(u);
+}
+
+int user_exec(struct user_task *u, u32 stack_pages)
+{
+	struct exec_image image = user_image(u, stack_pages);
+
+	return exec_image(u, &image);
 }
 
 /* The task is about to end. A successor in its slot goes on with the mix, or with what is left of
@@ -410,22 +416,24 @@ static bool may_end(struct user_task *u)
 }
 
 /* In a shared mm exec is what posix_spawn does: a vfork child execs. */
-static bool op_exec(struct user_task *u, u32 stack_pages)
+static bool op_exec(struct user_task *u, u32 stack_pages, bool setid)
 {
+	struct exec_image image;
+
 	if (u->slot->group->mm_owner) {
 		user_spawn(u);
 		return true;
 	}
+	image = user_image(u, stack_pages);
+	image.setid = setid;
 	if (u->slot->group->job->kthread && !current->mm) {
 		/* A kernel thread that execs becomes a process, and ends as one. */
-		struct exec_image image = user_image(u, stack_pages);
-
 		if (!may_end(u))
 			return true;
 		(void)sys_execve(&image);
 		return false;
 	}
-	return user_exec(u, stack_pages) == 0 || current->mm;
+	return exec_image(u, &image) == 0 || current->mm;
 }
 
 /* @after: when the old image is gone, and the task with it. Where others still need it, before. */
@@ -592,6 +600,9 @@ static void random_threads(struct user_task *u)
 /* One exec in so many that fail does so when the old image is gone. */
 #define FAILS_AFTER_ONE_IN 4
 
+/* One exec in so many of a mix is of a set-user-ID program. */
+#define SETID_ONE_IN 4
+
 /* What does not depend on where its arguments come from. @n: the operation's number of pages, or
  * count. @which: of the tasks, frames, or ways to fail; SOME draws. */
 static bool do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n, u32 which)
@@ -621,7 +632,7 @@ static bool do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n, u
 		op_fork(u);
 		break;
 	case JOB_OP_EXEC:
-		return op_exec(u, n);
+		return op_exec(u, n, which == SOME ? !choose_below(u, SETID_ONE_IN) : which != 0);
 	case JOB_OP_EXEC_FAIL:
 		return op_exec_fail(u, which == SOME ? !choose_below(u, FAILS_AFTER_ONE_IN)
 						     : which != 0);
@@ -649,6 +660,9 @@ static bool do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n, u
 		break;
 	case JOB_OP_GETMM:
 		(void)sys_peek_mm(task_pid(u, which == SOME ? some_task(u) : which));
+		break;
+	case JOB_OP_ACCESS:
+		(void)sys_access_mm(task_pid(u, which == SOME ? some_task(u) : which));
 		break;
 	case JOB_OP_KTHREAD:
 		while (n--)
@@ -893,6 +907,7 @@ static bool do_program_op(struct user_task *u, const struct program_op *op, stru
 		break;
 	case JOB_OP_EXEC:
 		n = op->nr_args ? n : 0;
+		which = op->nr_args > 1 ? number(u, &op->args[1]) : 0;
 		break;
 	case JOB_OP_TRUNCATE:
 		n = op->nr_args ? n : 0;
@@ -908,6 +923,7 @@ static bool do_program_op(struct user_task *u, const struct program_op *op, stru
 		which = op->nr_args > 1 ? number(u, &op->args[1]) : SOME;
 		break;
 	case JOB_OP_GETMM:
+	case JOB_OP_ACCESS:
 	case JOB_OP_EXEC_FAIL:
 		which = op->nr_args ? n : SOME;
 		break;
