@@ -82,6 +82,7 @@
 	X(vfork_killed)                                                                            \
 	X(mm_access_ok)                                                                            \
 	X(mm_access_denied)                                                                        \
+	X(slot_vacant)                                                                             \
 	X(wait_other_thread)                                                                       \
 	X(reparent_thread)                                                                         \
 	X(notifier_range)                                                                          \

@@ -145,6 +145,7 @@ static void draw_mm(struct drawing *d, uint32_t i, bool common)
 	d->nr_mms++;
 	if (common) {
 		g->mm_group = (int)i;
+		g->threads = one_in(d, 3);
 		g->shared = file && percent(d, 50) ? 0 : draw_pages(d);
 	}
 	if (!common || one_in(d, 4))
@@ -162,6 +163,7 @@ static void join_mm(struct drawing *d, struct job_group *g, uint32_t owner)
 	const struct job_group *o = &d->job->groups[owner];
 
 	g->mm_group = (int)owner;
+	g->threads = o->threads;
 	g->shared = o->shared;
 	memcpy(g->file, o->file, sizeof(g->file));
 	g->file_pages = o->file_pages;

@@ -8,6 +8,7 @@
 #include "engine/strategy.h"
 #include "mm/mm_machine.h"
 #include "smp/rcu.h"
+#include "smp/signal.h"
 #include "smp/vmstat.h"
 #include "stress/world_private.h"
 
@@ -362,7 +363,7 @@ int user_map_working_set(struct user_task *u)
 /* What all threads of the mm use; by its first task, before there are others. */
 static int map_common(struct user_task *u)
 {
-	struct slot_group *g = u->slot->group;
+	struct slot_group *g = u->slot->group->mm_owner;
 	int err = 0;
 
 	if (g->job->shared) {
@@ -384,6 +385,15 @@ static void forget_regions(struct user_task *u)
 	u->heap_pages = 0;
 }
 
+/* Those who knew the regions have been killed, or were never there. */
+static void forget_common(struct slot_group *owner)
+{
+	region_forget(&owner->shared);
+	region_forget(&owner->file);
+	for (u32 i = 0; i < REGION_NAMED_MAX; i++)
+		region_forget(&owner->named[i]);
+}
+
 static int exec_image(struct user_task *u, const struct exec_image *image)
 {
 	struct slot_group *g = u->slot->group;
@@ -392,8 +402,13 @@ static int exec_image(struct user_task *u, const struct exec_image *image)
 	if (err)
 		return err;
 	forget_regions(u);
-	if (g->mm_owner == g && !u->slot->generation && !region_start(&g->shared) &&
-	    !region_start(&g->file))
+	if (slot_is_thread(u->slot)) {
+		/* It may have been another one's until now: the leader's. */
+		WRITE_ONCE(u->slot->pid, current->pid);
+		forget_common(g->mm_owner);
+		err = map_common(u);
+	} else if (g->mm_owner == g && !u->slot->generation && !region_start(&g->shared) &&
+		   !region_start(&g->file))
 		err = map_common(u);
 	return err ? err : user_map_working_set(u);
 }
@@ -415,17 +430,29 @@ static bool may_end(struct user_task *u)
 	return (s->group->job->program.nr && !slot_program_left(s)) || !slot_replace(u);
 }
 
-/* In a shared mm exec is what posix_spawn does: a vfork child execs. */
+/* One of several threads execs, and the others start again; false if it must exit. */
+static bool exec_process(struct user_task *u, const struct exec_image *image)
+{
+	(void)exec_image(u, image);
+	if (fatal_signal_pending(current))
+		return false;
+	slot_process_restart(u);
+	return true;
+}
+
+/* In an mm that processes share exec is what posix_spawn does: a vfork child execs. */
 static bool op_exec(struct user_task *u, u32 stack_pages, bool setid)
 {
 	struct exec_image image;
 
-	if (u->slot->group->mm_owner) {
+	if (u->slot->group->mm_owner && !slot_is_thread(u->slot)) {
 		user_spawn(u);
 		return true;
 	}
 	image = user_image(u, stack_pages);
 	image.setid = setid;
+	if (slot_is_thread(u->slot))
+		return exec_process(u, &image);
 	if (u->slot->group->job->kthread && !current->mm) {
 		/* A kernel thread that execs becomes a process, and ends as one. */
 		if (!may_end(u))
@@ -441,6 +468,10 @@ static bool op_exec_fail(struct user_task *u, bool after)
 {
 	struct exec_image image = user_image(u, 0);
 
+	if (slot_is_thread(u->slot)) {
+		image.fail_at = after ? EXEC_FAIL_AFTER : EXEC_FAIL_BEFORE;
+		return exec_process(u, &image);
+	}
 	after = after && !u->slot->group->mm_owner && !u->slot->group->job->kthread;
 	image.fail_at = after ? EXEC_FAIL_AFTER : EXEC_FAIL_BEFORE;
 	if (after && !may_end(u))

@@ -47,6 +47,7 @@ struct slot {
 	u64 ops_left;	/* of the slot, successors included; ~0: no limit to speak of */
 	struct rng rng; /* its choices; goes on in the successor */
 	u64 generation; /* successors so far */
+	bool vacant;	/* its task was killed by an exec of its process, which clones another */
 	u32 op;	     /* of its program: the number of the operation that it is in, repeats counted
 			on; its own */
 	u32 next_op; /* the one that comes then, for the slot's task or a successor */
@@ -97,6 +98,29 @@ struct user_task {
 	bool successor;		       /* somebody else has the slot now */
 	struct completion child_ready; /* a forked child has read what it needs of us */
 };
+
+/* Are the slots of its mm one process? */
+static inline bool slot_is_thread(const struct slot *s)
+{
+	return s->group->mm_owner && s->group->job->threads;
+}
+
+/* Operations that are still to be done, by the slot's task or a successor. */
+bool slot_work_left(const struct slot *s);
+/* A thread for @s in the mm of the caller; without memory the slot is done. */
+void slot_clone(struct slot *s);
+/* @s has no task any more, and gets none, done or not. */
+void slot_give_up(struct slot *s);
+
+/* slot_process.c: slots whose tasks are threads of one process (share = threads). The caller, alone
+ * in its process after an exec, clones a thread for each vacant slot. */
+void slot_process_restart(struct user_task *u);
+/* The caller has been killed, and ends: its slot is left to the exec that has killed it; or, when
+ * it was alone, a new process begins with it. */
+void slot_process_killed(struct user_task *u);
+/* The process of @s, in which nobody else is, comes to its end: another one begins in one of its
+ * vacant slots, if there are any. */
+void slot_process_begin(struct slot *s);
 
 /* slot.c: the main function of a slot's task. */
 void slot_main(void *arg);

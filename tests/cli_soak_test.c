@@ -60,6 +60,9 @@ ParameterizedTestParameters(soak, shipped_job_ends_clean)
 		{"file-writeback",
 		 {"op_msync", "op_truncate", "op_dropcache", "pgwriteback", "pgpgin"}},
 		{"lazy-idle", {"op_sleep", "op_kthread", "nr_lazy_entries"}},
+		{"thread-storm",
+		 {"op_access", "exec_de_thread", "exec_takeover", "slot_vacant", "vfork_killed",
+		  "wait_other_thread", "reparent_thread", "mm_access_denied"}},
 	};
 
 	return cr_make_param_array(struct shipped_job, jobs, sizeof(jobs) / sizeof(jobs[0]));

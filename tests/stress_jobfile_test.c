@@ -713,8 +713,23 @@ Test(jobfile, a_written_job_reads_back)
 	cr_expect_eq(config.job.groups[2].mm_group, 1);
 }
 
+Test(jobfile, the_tasks_of_an_mm_can_be_one_process)
+{
+	cr_assert_eq(
+		parse("[helper]\nshare = mm:crowd\nprogram = exec\n"
+		      "[crowd]\ntasks = 3\nshare = threads\nshared = 8\nprogram = write shared 0\n"
+		      "[mm]\nshare = mm\nprogram = exec\n[alone]\nprogram = exec\n"),
+		0, "%s", err.line);
+	cr_expect_eq(config.job.groups[0].mm_group, 1);
+	cr_expect_eq(config.job.groups[1].mm_group, 1);
+	cr_expect(config.job.groups[0].threads && config.job.groups[1].threads);
+	cr_expect_not(config.job.groups[2].threads || config.job.groups[3].threads);
+	expect_round_trip();
+	cr_expect_eq(parse("[a]\nkthread = yes\nshare = threads\nprogram = exec\n"), -1);
+}
+
 static const char *const shipped[] = {"default", "exec-storm",	   "zap-storm", "fork-exit",
-				      "mixed",	 "file-writeback", "lazy-idle"};
+				      "mixed",	 "file-writeback", "lazy-idle", "thread-storm"};
 
 Test(jobfile, shipped_jobs_are_found_and_fit_the_default_machine)
 {
