@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "mm/binprm.h"
+#include "mm/cred.h"
 #include "mm/mm.h"
 #include "mm/vma.h"
 #include "smp/sched.h"
@@ -105,5 +106,7 @@ int load_elf_binary(struct linux_binprm *bprm)
 	if (!err)
 		err = map_image(mm, image, bprm->file);
 	up_write(&mm->mmap_sem);
+	if (!err)
+		install_exec_creds(bprm);
 	return err;
 }

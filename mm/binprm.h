@@ -16,6 +16,8 @@ struct linux_binprm {
 	struct vm_area_struct *vma; /* its stack, with the arguments */
 	u64 vma_pages;		    /* charged to the old mm's MM_ANONPAGES (acct_arg_size) */
 	u64 p;			    /* the lowest argument */
+	u32 euid;		    /* whose rights the program will have */
+	bool cred_guard;	    /* we hold signal->cred_guard_mutex */
 	u32 per_clear;		    /* personality bits that the image must not inherit */
 	char tcomm[TASK_COMM_LEN];
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "mm/binprm.h"
+#include "mm/cred.h"
 #include "mm/knobs.h"
 #include "mm/lazy_mm.h"
 #include "mm/lru.h"
@@ -93,6 +94,7 @@ static int bprm_mm_init(struct linux_binprm *bprm)
 	bprm->mm = mm;
 	if (!mm)
 		return -ENOMEM;
+	init_once(mm->oracle_euid, bprm->euid);
 	down_write(&mm->mmap_sem);
 	err = bprm_stack_init(bprm);
 	for (u32 i = 0; !err && i < bprm->image->argument_pages; i++)
@@ -309,6 +311,9 @@ int sys_execve(const struct exec_image *image)
 	bprm.file = file_open(image->file);
 	if (!bprm.file)
 		goto failed;
+	err = prepare_bprm_creds(&bprm);
+	if (err)
+		goto put_file;
 	err = bprm_mm_init(&bprm);
 	if (!err)
 		err = load_elf_binary(&bprm);
@@ -321,6 +326,8 @@ int sys_execve(const struct exec_image *image)
 		/* After it there is nothing to go back to: SIGKILL. */
 		WRITE_ONCE(t->killed, 1);
 	}
+	free_bprm_creds(&bprm);
+put_file:
 	fput(bprm.file);
 failed:
 	if (err)

@@ -3,8 +3,9 @@
  * The end of a task (v3.14 kernel/exit.c), waiting for it, and its parents and children:
  * task->parent, children and sibling, under tasklist_lock. A parent holds a reference on each of
  * its children until it has waited for it or exits; then they are another thread's of its group, or
- * nobody's and go without being waited for. Children are groups: of their threads nobody knows but
- * the leader.
+ * nobody's and go without being waited for: init's, as it were, which ignores SIGCHLD. Any thread
+ * may wait for the children of all threads of its group. Children are groups: of their threads
+ * nobody knows but the leader.
  */
 #include <errno.h>
 
@@ -15,6 +16,7 @@
 #include "mm/thread_group.h"
 #include "smp/lockdep.h"
 #include "smp/sched.h"
+#include "smp/vmstat.h"
 #include "smp/wait.h"
 
 EVENT_DESC(ev_exit, 366, 0, "exit", "pid %llu, code %llu");
@@ -60,6 +62,8 @@ static void forget_children(struct task_struct *task)
 		cds_list_del(&child->sibling);
 		child->parent = heir;
 		if (heir) {
+			/* Whoever waits for the group's children has looked at this one. */
+			count_vm_event(VMSTAT_reparent_thread);
 			cds_list_add_tail(&child->sibling, &heir->children);
 			continue;
 		}
@@ -67,9 +71,6 @@ static void forget_children(struct task_struct *task)
 			release_task(child);
 		put_task_struct(child);
 	}
-	/* It may sleep already, for want of a child that has exited. */
-	if (heir)
-		wake_up_parent(heir);
 }
 
 static void exit_notify(struct task_struct *task)
@@ -114,27 +115,41 @@ void sys_exit(u32 code)
 	do_task_dead();
 }
 
-/* A child that can be waited for, off the list; NULL if there is none. @pid: which one, 0 for any.
- * *any: there is such a child, though it may not have exited. A thread's children are its own: what
- * other threads of its group have forked is theirs to wait for. */
-static struct task_struct *take_exited_child(struct task_struct *t, u32 pid, bool *any)
+/* The same for the children of @parent, one of the group's threads. tasklist_lock held. */
+static struct task_struct *take_exited_child_of(struct task_struct *parent, u32 pid, bool *any)
 {
-	spinlock_t *tasklist = &t->machine->smp->tasklist_lock;
-	struct task_struct *child, *found = NULL;
+	struct task_struct *child;
 
-	spin_lock(tasklist);
-	*any = false;
-	cds_list_for_each_entry(child, &t->children, sibling) {
+	cds_list_for_each_entry(child, &parent->children, sibling) {
 		if (pid && child->pid != pid)
 			continue;
 		*any = true;
 		if (can_be_reaped(child)) {
-			found = child;
 			cds_list_del(&child->sibling);
 			child->parent = NULL;
 			release_task(child);
-			break;
+			return child;
 		}
+	}
+	return NULL;
+}
+
+/* A child of @t's group that can be waited for, off its list; NULL if there is none. @pid: which
+ * one, 0 for any. *any: there is such a child, though it may not have exited. */
+static struct task_struct *take_exited_child(struct task_struct *t, u32 pid, bool *any)
+{
+	spinlock_t *tasklist = &t->machine->smp->tasklist_lock;
+	struct task_struct *thread, *found = NULL;
+
+	spin_lock(tasklist);
+	*any = false;
+	cds_list_for_each_entry(thread, &t->signal->thread_head, thread_node) {
+		found = take_exited_child_of(thread, pid, any);
+		if (!found)
+			continue;
+		if (thread != t)
+			count_vm_event(VMSTAT_wait_other_thread);
+		break;
 	}
 	spin_unlock(tasklist);
 	return found;

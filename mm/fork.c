@@ -12,6 +12,7 @@
 #include "mm/rmap.h"
 #include "mm/rss.h"
 #include "mm/syscalls.h"
+#include "mm/vfork.h"
 #include "mm/vma.h"
 #include "smp/sched.h"
 #include "smp/signal.h"
@@ -92,6 +93,7 @@ struct mm_struct *dup_mm(struct task_struct *task)
 	mm = mm_create(task->machine, NULL, oldmm->memcg, mm_new_domain(task->machine));
 	if (!mm)
 		return NULL;
+	init_once(mm->oracle_euid, oldmm->oracle_euid);
 	event_record(&ev_dup_mm, oldmm->context.id, mm->context.id);
 	if (dup_mmap(mm, oldmm)) {
 		/* Half built, and torn down like any other. */
@@ -217,6 +219,7 @@ s64 sys_clone_on(const u64 *cpus, u32 flags, const char *comm, void (*entry)(voi
 	child->thread = t->thread;
 	child->personality = t->personality;
 	child->make_it_fail = t->make_it_fail;
+	child->euid = t->euid;
 	if (mm)
 		give_mm(child, mm, flags);
 	link_child(child, flags);
@@ -224,13 +227,11 @@ s64 sys_clone_on(const u64 *cpus, u32 flags, const char *comm, void (*entry)(voi
 	if (childp)
 		*childp = child;
 	event_record(&ev_clone, (u64)pid, flags);
-	if (flags & CLONE_VFORK) {
-		init_completion(&vfork);
-		child->vfork_done = &vfork;
-	}
+	if (flags & CLONE_VFORK)
+		vfork_begin(child, &vfork);
 	wake_up_new_task(child);
 	if (flags & CLONE_VFORK)
-		wait_for_completion(&vfork);
+		(void)wait_for_vfork_done(child, &vfork);
 	t->in_syscall = NULL;
 	return pid;
 }

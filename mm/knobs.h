@@ -107,7 +107,13 @@
 	  "get_user_page does not take a reference on the page")                                   \
 	X(GUP_FORGETS_WRITE, "gup-forgets-write",                                                  \
 	  "a forced write goes on as if to read when a copy-on-write is broken (19be0eaffa3a)")    \
-	X(POKE_NOT_DIRTY, "remote-write-not-dirty", "a remote write does not mark the page dirty")
+	X(POKE_NOT_DIRTY, "remote-write-not-dirty", "a remote write does not mark the page dirty") \
+	X(VFORK_DONE_UNLOCKED, "vfork-done-unlocked",                                              \
+	  "a killed vfork parent takes back its completion without the child's task_lock")         \
+	X(WAIT_WAKES_FORKER, "wait-wakes-forker-only",                                             \
+	  "a child's exit wakes the thread that has forked it, not all that wait for it")          \
+	X(EXEC_WITHOUT_CRED_GUARD, "exec-without-cred-guard",                                      \
+	  "exec does not take cred_guard_mutex: its new mm is seen with its old rights")
 
 enum mm_knob {
 	MM_KNOB_FIRST = KNOBS_MM - 1,

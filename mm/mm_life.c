@@ -13,6 +13,7 @@
 #include "mm/notifier.h"
 #include "mm/rss.h"
 #include "mm/syscalls.h"
+#include "mm/vfork.h"
 #include "mm/vma.h"
 #include "smp/fail_alloc.h"
 #include "smp/sched.h"
@@ -24,7 +25,6 @@ EVENT_DESC(ev_mmput_last, 368, EVENT_SYNC, "mmput: last user", "of mm%llu%.0llu"
 EVENT_DESC(ev_mmdrop_last, 370, EVENT_SYNC, "mmdrop: last reference", "on mm%llu%.0llu");
 EVENT_DESC(ev_get_task_mm, 374, 0, "get_task_mm", "of pid %llu: mm%llu");
 EVENT_DESC(ev_owner, 378, 0, "mm_update_next_owner", "mm%llu to pid %llu");
-EVENT_DESC(ev_vfork_done, 376, 0, "mm_release", "pid %llu lets its vfork parent go%.0llu");
 
 INVARIANT(inv_mm_alive, "mm-use-after-free", "who uses an mm holds a reference on it");
 INVARIANT(inv_users_zero, "mm-users-resurrected",
@@ -261,8 +261,6 @@ struct mm_struct *get_task_mm(struct task_struct *task)
 
 void mm_release(struct task_struct *task, struct mm_struct *mm)
 {
-	struct completion *vfork;
-
 	/* Threads of a group wait for this word (pthread_join); nobody waits if nobody else is
 	 * here. */
 	if (task->clear_child_tid) {
@@ -270,14 +268,7 @@ void mm_release(struct task_struct *task, struct mm_struct *mm)
 			(void)user_write(task->clear_child_tid, 0);
 		task->clear_child_tid = 0;
 	}
-	if (!READ_ONCE(task->vfork_done))
-		return;
-	spin_lock(&task->alloc_lock);
-	vfork = task->vfork_done;
-	WRITE_ONCE(task->vfork_done, NULL);
-	event_record(&ev_vfork_done, task->pid, 0);
-	complete(vfork);
-	spin_unlock(&task->alloc_lock);
+	complete_vfork_done(task);
 }
 
 /* Not a kernel thread that has adopted the mm: it leaves it without finding another owner. */

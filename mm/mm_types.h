@@ -102,6 +102,7 @@ struct mm_struct {
 
 	/* For the data oracle: whose private data it is. Each mm has another one. Constant. */
 	u32 domain;
+	u32 oracle_euid; /* the rights of the program that runs in it (mm/cred.h); constant */
 
 	/* mmlist_lock. On a line of its own: neighbours on the list write it. The list's head has
 	 * the same alignment, so that a walk's last step, from the head, computes an aligned

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "mm/cred.h"
 #include "mm/mm.h"
 #include "mm/syscalls.h"
 #include "mm/vma.h"
@@ -81,6 +82,30 @@ int sys_peek_mm(u32 pid)
 	mmput(mm);
 	current->in_syscall = NULL;
 	return nr;
+}
+
+int sys_access_mm(u32 pid)
+{
+	struct task_struct *t = find_get_task(current->machine, pid);
+	struct mm_struct *mm;
+	int err;
+
+	if (!t)
+		return -ESRCH;
+	current->in_syscall = "access_mm";
+	mm = mm_access(t, &err);
+	put_task_struct(t);
+	if (!mm) {
+		current->in_syscall = NULL;
+		return err ? err : -EINVAL;
+	}
+	down_read(&mm->mmap_sem);
+	look(mm);
+	err = (int)mm->nr_vmas;
+	up_read(&mm->mmap_sem);
+	mmput(mm);
+	current->in_syscall = NULL;
+	return err;
 }
 
 /* Addresses that a kernel thread touches in an mm that it has adopted. */

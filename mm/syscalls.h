@@ -66,7 +66,8 @@ struct exec_image {
 	u32 fail_at;	       /* enum exec_fail: where the program wants it to fail */
 	u32 stack_shift_pages; /* the stack is moved down by so many: what randomize_stack_top()
 				  draws for a program, at most STACK_SHIFT_MAX_PAGES */
-	bool setid;	       /* set-user-ID: PER_CLEAR_ON_SETID goes (bprm->per_clear) */
+	bool setid;	       /* set-user-ID: PER_CLEAR_ON_SETID goes (bprm->per_clear), the
+				  program is root's (mm/cred.h) */
 };
 /* v3.14 x86-64 STACK_RND_MASK, arch/x86/include/asm/elf.h: 16 GiB. */
 #define STACK_SHIFT_MAX_PAGES 0x3fffffu
@@ -94,8 +95,9 @@ __attribute__((noreturn)) void sys_exit_group(u32 code);
 /* SIGKILL for the thread group @pid. 0 or -ESRCH. */
 int sys_kill(u32 pid);
 
-/* Waits for a child's group to exit and reaps it; its pid, -ECHILD, or -EINTR when the caller has
- * been killed. *code is that of the group's end, or its leader's. */
+/* Waits for the group of a child, the caller's or another thread's of its group, to exit and reaps
+ * it; its pid, -ECHILD, or -EINTR when the caller has been killed. *code is that of the group's
+ * end, or its leader's. */
 s64 sys_wait(u32 *code);
 /* The same for one child: @pid. */
 s64 sys_waitpid(u32 pid, u32 *code);
@@ -103,6 +105,10 @@ s64 sys_waitpid(u32 pid, u32 *code);
 /* A reader of another task's address space (like /proc/PID/maps): takes it, looks at every VMA,
  * puts it. The number of VMAs; -ESRCH without such a task, -EINVAL if it has no mm. */
 int sys_peek_mm(u32 pid);
+
+/* The same for who must have the rights to do so, as a debugger or /proc/PID/mem does (mm/cred.h):
+ * also -EACCES, or -EINTR for who is killed while it waits for an exec. */
+int sys_access_mm(u32 pid);
 
 /*
  * Looks at @nr page frames from @pfn on (and from 0 again after the last one), as idle page

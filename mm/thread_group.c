@@ -23,6 +23,8 @@ INVARIANT(inv_sighand, "sighand-shared-after-exec",
 	  "after exec nobody else uses the program's table of signal handlers");
 INVARIANT(inv_released_runs, "released-task-runs",
 	  "who has been released has exited: until then its pid is its own");
+INVARIANT(inv_dying_group, "exec-in-dying-group",
+	  "an exec that finds its group being ended when it comes to empty it gives up");
 INVARIANT(inv_leader_reaped, "leader-reaped-early",
 	  "the leader is released when it is the last of its group, or by the exec that takes its "
 	  "pid");
@@ -39,6 +41,8 @@ void wake_up_parent(struct task_struct *parent)
 
 	/* Who sleeps in sys_wait() has set its state before it looked at the children. */
 	cds_list_for_each_entry(t, &parent->signal->thread_head, thread_node) {
+		if (t != parent && planted(KNOB_WAIT_WAKES_FORKER))
+			continue;
 		if (READ_ONCE(t->state) == TASK_INTERRUPTIBLE)
 			(void)wake_up_state(t, TASK_INTERRUPTIBLE);
 	}
@@ -341,12 +345,17 @@ int de_thread(struct task_struct *task)
 	int err = 0;
 
 	if (READ_ONCE(task->signal->nr_threads) > 1) {
+		bool dying = oracle_read(task->signal->flags) & SIGNAL_GROUP_EXIT;
+
 		count_vm_event(VMSTAT_exec_de_thread);
 		err = wait_for_threads(task);
 		if (!err && !thread_group_leader(task))
 			err = replace_leader(task);
 		if (err)
 			return err;
+		if (unlikely(dying))
+			VIOLATION(&inv_dying_group, "pid %u of group %u execs in spite of its end",
+				  task->pid, task->tgid);
 		exec_waits_no_more(task);
 	}
 	return unshare_sighand(task);

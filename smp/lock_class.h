@@ -12,6 +12,7 @@
 
 #define LOCK_CLASSES(X)                                                                            \
 	X(cpu_hotplug, "which CPUs are online")                                                    \
+	X(cred_guard_mutex, "a group's exec: which mm goes with which rights")                     \
 	X(inode_mutex, "i_mutex: size of a file against writers and truncation")                   \
 	X(mmap_sem, "the VMAs of an mm")                                                           \
 	X(mm_all_locks, "who may hold i_mmap_mutex of all files that an mm maps")                  \

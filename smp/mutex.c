@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "smp/mutex.h"
 
+#include <errno.h>
+
+#include "smp/signal.h"
+
 struct mutex_waiter {
 	struct task_struct *task;
 	u32 granted; /* atomic; set by the one who hands the mutex over */
@@ -16,9 +20,26 @@ void mutex_init(struct mutex *m, enum lock_class class)
 	CDS_INIT_LIST_HEAD(&m->waiters);
 }
 
-static void mutex_lock_slow(struct mutex *m)
+/* SIGKILL has ended the wait, unless the mutex has just been handed over. 0 or -EINTR. */
+static int mutex_wait_no_more(struct mutex *m, struct mutex_waiter *w)
+{
+	bool granted;
+
+	spin_lock(&m->lock);
+	granted = READ_ONCE(w->granted);
+	if (!granted) {
+		cds_list_del(&w->node);
+		atomic_dec(&m->nr_waiters);
+	}
+	spin_unlock(&m->lock);
+	return granted ? 0 : -EINTR;
+}
+
+/* @state: in which it waits. 0; -EINTR when a killable wait has been ended by SIGKILL. */
+static int mutex_lock_slow(struct mutex *m, enum task_state state)
 {
 	struct mutex_waiter w = {.task = current};
+	int err = 0;
 
 	spin_lock(&m->lock);
 	/* Announced before the last try: pairs with mutex_unlock, which frees the mutex and then
@@ -27,17 +48,23 @@ static void mutex_lock_slow(struct mutex *m)
 	if (!cmpxchg(&m->owner, NULL, w.task)) {
 		atomic_dec(&m->nr_waiters);
 		spin_unlock(&m->lock);
-		return;
+		return 0;
 	}
 	cds_list_add_tail(&w.node, &m->waiters);
 	spin_unlock(&m->lock);
 	for (;;) {
-		set_current_state(TASK_UNINTERRUPTIBLE);
+		set_current_state(state);
 		if (smp_load_acquire(&w.granted))
 			break;
+		if (state == TASK_KILLABLE && fatal_signal_pending(w.task)) {
+			__set_current_state(TASK_RUNNING);
+			err = mutex_wait_no_more(m, &w);
+			break;
+		}
 		schedule();
 	}
 	__set_current_state(TASK_RUNNING);
+	return err;
 }
 
 void mutex_lock(struct mutex *m)
@@ -45,7 +72,21 @@ void mutex_lock(struct mutex *m)
 	might_sleep();
 	lockdep_acquire((enum lock_class)m->class);
 	if (unlikely(cmpxchg(&m->owner, NULL, current)))
-		mutex_lock_slow(m);
+		(void)mutex_lock_slow(m, TASK_UNINTERRUPTIBLE);
+}
+
+int mutex_lock_killable(struct mutex *m)
+{
+	int err;
+
+	might_sleep();
+	lockdep_acquire((enum lock_class)m->class);
+	if (likely(!cmpxchg(&m->owner, NULL, current)))
+		return 0;
+	err = mutex_lock_slow(m, TASK_KILLABLE);
+	if (err)
+		lockdep_release((enum lock_class)m->class);
+	return err;
 }
 
 bool mutex_trylock(struct mutex *m)

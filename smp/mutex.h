@@ -20,6 +20,8 @@ struct mutex {
 
 void mutex_init(struct mutex *m, enum lock_class class);
 void mutex_lock(struct mutex *m);
+/* The same, but SIGKILL ends the wait: 0, or -EINTR without the mutex. */
+int mutex_lock_killable(struct mutex *m);
 bool mutex_trylock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
 

@@ -41,6 +41,7 @@ int signal_create(struct machine *m, struct task_struct *t)
 		return -ENOMEM;
 	}
 	memset(signal, 0, sizeof(*signal));
+	mutex_init(&signal->cred_guard_mutex, LOCK_CLASS_cred_guard_mutex);
 	init_once(signal->sigcnt, 1);
 	init_once(signal->live, 1);
 	init_once(signal->nr_threads, 1);

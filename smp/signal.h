@@ -29,6 +29,7 @@
 #include <urcu/list.h>
 
 #include "engine/machine.h"
+#include "smp/mutex.h"
 #include "smp/spinlock.h"
 #include "smp/task.h"
 
@@ -51,6 +52,7 @@ struct signal_struct {
 	u64 maxrss;	     /* high-water mark of the mms that the group has left, in pages */
 	struct cds_list_head thread_head; /* task->thread_node, the leader included */
 	struct task_struct *group_exit_task;
+	struct mutex cred_guard_mutex; /* an exec of the group (mm/cred.h) */
 };
 
 /* Set-up. 0 or -ENOMEM. */

@@ -94,7 +94,8 @@ struct task_struct {
 	u32 flags; /* PF_*; written by the task itself; atomic: others read PF_KTHREAD */
 	u32 usage; /* references to this structure; atomic */
 	char comm[TASK_COMM_LEN];
-	u32 personality;	     /* PER_* bits of the program; own */
+	u32 personality; /* PER_* bits of the program; own */
+	u32 euid;	 /* its rights (mm/cred.h); atomic; written by the task itself */
 	struct thread_struct thread; /* own */
 	const u64 *cpus_allowed;     /* CPU_WORDS words; NULL: all; set before it first runs, and
 					cleared when none of them is active any more, under rq lock */
@@ -112,6 +113,7 @@ struct task_struct {
 	struct cds_list_head all_node;
 	bool reaped; /* waited for, or nobody to do so: its pid names nobody any more */
 	struct completion *vfork_done;
+	u32 oracle_vfork; /* who has hold of what vfork_done leads to (mm/vfork.c); atomic */
 	struct completion *exited; /* completed last thing, for whoever waits */
 	u32 exit_code;
 	u32 exit_state;	   /* 0, or 1 once it is a zombie; atomic */

@@ -85,6 +85,12 @@
 	X(exec_interrupted)                                                                        \
 	X(group_exit)                                                                              \
 	X(group_kill)                                                                              \
+	X(vfork_killed)                                                                            \
+	X(mm_access_ok)                                                                            \
+	X(mm_access_denied)                                                                        \
+	X(slot_vacant)                                                                             \
+	X(wait_other_thread)                                                                       \
+	X(reparent_thread)                                                                         \
 	X(notifier_range)                                                                          \
 	X(notifier_page)                                                                           \
 	X(notifier_change_pte)                                                                     \

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "smp/wait.h"
 
+#include <errno.h>
+
+#include "smp/signal.h"
+
 void init_waitqueue_head(struct wait_queue_head *q)
 {
 	spin_lock_init(&q->lock, LOCK_CLASS_wait_queue);
@@ -63,11 +67,12 @@ void init_completion(struct completion *c)
 /*
  * done is read and written under wait.lock only, also by the waiter's last look: complete() has let
  * go of the lock when wait_for_completion() returns, so the completion may live on the waiter's
- * stack.
+ * stack. A killable waiter has to see to it itself that nobody completes it later.
  */
-void wait_for_completion(struct completion *c)
+static int wait_for_common(struct completion *c, enum task_state state)
 {
 	struct wait_queue_entry e = {.task = NULL};
+	int err = 0;
 	u32 flags;
 
 	might_sleep();
@@ -77,17 +82,32 @@ void wait_for_completion(struct completion *c)
 			e.task = current;
 			cds_list_add_tail(&e.node, &c->wait.waiters);
 		}
-		set_current_state(TASK_UNINTERRUPTIBLE);
+		set_current_state(state);
+		if (state == TASK_KILLABLE && fatal_signal_pending(current)) {
+			err = -EINTR;
+			break;
+		}
 		spin_unlock_irqrestore(&c->wait.lock, flags);
 		schedule();
 		flags = spin_lock_irqsave(&c->wait.lock);
 	}
 	if (e.task)
 		cds_list_del(&e.node);
-	if (c->done != ~0u)
+	if (!err && c->done != ~0u)
 		c->done--;
 	__set_current_state(TASK_RUNNING);
 	spin_unlock_irqrestore(&c->wait.lock, flags);
+	return err;
+}
+
+void wait_for_completion(struct completion *c)
+{
+	(void)wait_for_common(c, TASK_UNINTERRUPTIBLE);
+}
+
+int wait_for_completion_killable(struct completion *c)
+{
+	return wait_for_common(c, TASK_KILLABLE);
 }
 
 bool completion_done(struct completion *c)

@@ -45,6 +45,20 @@ void wake_up_one(struct wait_queue_head *q);
 		finish_wait((q), &_we_e);                                                          \
 	} while (0)
 
+/* The same, but SIGKILL ends it (smp/signal.h). */
+#define wait_event_killable(q, condition)                                                          \
+	do {                                                                                       \
+		struct wait_queue_entry _we_e = {.task = NULL};                                    \
+		might_sleep();                                                                     \
+		for (;;) {                                                                         \
+			prepare_to_wait((q), &_we_e, TASK_KILLABLE);                               \
+			if ((condition) || fatal_signal_pending(current))                          \
+				break;                                                             \
+			schedule();                                                                \
+		}                                                                                  \
+		finish_wait((q), &_we_e);                                                          \
+	} while (0)
+
 struct completion {
 	u32 done; /* under wait.lock */
 	struct wait_queue_head wait;
@@ -52,6 +66,8 @@ struct completion {
 
 void init_completion(struct completion *c);
 void wait_for_completion(struct completion *c);
+/* The same, but SIGKILL ends it: 0, or -EINTR without having been let through. */
+int wait_for_completion_killable(struct completion *c);
 bool completion_done(struct completion *c);
 
 /* Lets one waiter through, now or later. After it the completion may be gone. */

@@ -105,7 +105,7 @@ const struct bug_case bug_cases[] = {
 	CASE("de-thread-forgets-one", "bugs/group-exec", 1000, "exec-not-alone"),
 	CASE("de-thread-state-late", "bugs/group-takeover", 1000, "deadlock"),
 	CASE("exec-takes-live-leaders-pid", "bugs/group-takeover", 1000, "released-task-runs"),
-	CASE("exec-ignores-group-exit", "bugs/group-race", 1000, "deadlock", "exec-not-alone"),
+	CASE("exec-ignores-group-exit", "bugs/group-race", 1000, "exec-in-dying-group"),
 	CASE("exec-keeps-shared-handlers", "bugs/spawn", 100, "sighand-shared-after-exec"),
 	CASE("leader-reaped-early", "bugs/group-wait", 1000, "leader-reaped-early"),
 	CASE("offline-keeps-pagevec", "bugs/cpu-offline", 200, "offline-cpu-pages"),
@@ -127,6 +127,9 @@ const struct bug_case bug_cases[] = {
 	     "get-page-on-free"),
 	CASE("gup-forgets-write", "bugs/breakpoint", 100, "private-write-reaches-file"),
 	CASE("remote-write-not-dirty", "bugs/debugger", 400, "lost-write"),
+	CASE("vfork-done-unlocked", "bugs/vfork-kill", 5000, "vfork-parent-gone"),
+	CASE("wait-wakes-forker-only", "bugs/group-children", 1000, "deadlock"),
+	CASE("exec-without-cred-guard", "bugs/setid-access", 1000, "mm-access-beyond-rights"),
 };
 const size_t nr_bug_cases = ARRAY_SIZE(bug_cases);
 

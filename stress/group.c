@@ -22,8 +22,8 @@
 /* Key, what its value looks like, what it means. */
 #define GROUP_KEYS(X)                                                                              \
 	X(GROUP_TASKS, "tasks", "N", "tasks of the group, 1 to 4096 (default: 1)")                 \
-	X(GROUP_SHARE, "share", "none|mm|mm:GROUP",                                                \
-	  "a process each, threads of one mm, or of GROUP's mm (default: none)")                   \
+	X(GROUP_SHARE, "share", "none|mm|threads|mm:GROUP",                                        \
+	  "a process each; of one mm; of one process; of GROUP's mm (default: none)")              \
 	X(GROUP_ANON, "anon", "N", "private anonymous pages of each task")                         \
 	X(GROUP_SHARED, "shared", "N", "anonymous pages common to the group's tasks")              \
 	X(GROUP_FILE, "file", "NAME", "an emulated file that each task maps")                      \
@@ -56,7 +56,8 @@ static const struct key_help key_help[NR_GROUP_KEYS] = {
 
 const struct name_list group_key_names = {"key", key_names, NR_GROUP_KEYS};
 
-static const char *const share_names[] = {"none", "mm", "mm:GROUP"};
+enum { SHARE_NAME_NONE, SHARE_NAME_MM, SHARE_NAME_THREADS };
+static const char *const share_names[] = {"none", "mm", "threads", "mm:GROUP"};
 static const struct name_list share_list = {"value", share_names, ARRAY_SIZE(share_names)};
 static const char share_join_prefix[] = "mm:";
 
@@ -166,7 +167,8 @@ static int parse_share(struct group_draft *draft, const char *value,
 	}
 	if (parse_choice(value, &share_list, place, &choice, err))
 		return -1;
-	draft->share = choice;
+	draft->share = choice == SHARE_NAME_NONE ? SHARE_NONE : SHARE_OWN;
+	draft->group.threads = choice == SHARE_NAME_THREADS;
 	return 0;
 }
 
@@ -440,7 +442,8 @@ static void write_share(const struct job *job, const struct job_group *group, FI
 		return;
 	owner = &job->groups[group->mm_group];
 	if (owner == group)
-		fprintf(out, "%s = %s\n", key_names[GROUP_SHARE], share_names[SHARE_OWN]);
+		fprintf(out, "%s = %s\n", key_names[GROUP_SHARE],
+			share_names[group->threads ? SHARE_NAME_THREADS : SHARE_NAME_MM]);
 	else
 		fprintf(out, "%s = %s%s\n", key_names[GROUP_SHARE], share_join_prefix, owner->name);
 }

@@ -12,7 +12,9 @@
  * are threads of one mm, and mm_group is the index of the group that the mm belongs to: the
  * group's own index (share = mm), or that of an earlier or later group that it joins
  * (share = mm:GROUP). A joining group uses the owner's `shared` and `file` regions; its copies of
- * these fields equal the owner's. A group of kernel threads has no mm at all.
+ * these fields equal the owner's. With `threads` (share = threads) all tasks of the mm, those that
+ * join included, are threads of one process: an exec by one of them ends the others, and they start
+ * again in the mm of the new program. A group of kernel threads has no mm at all.
  *
  * Units: pages of 4 KiB; weights are relative to the sum of the group's weights; think counts
  * emulated operations (decision points given away between two operations of the job).
@@ -95,6 +97,7 @@ struct job_group {
 	unsigned int line; /* of its section in the job file, for messages */
 	unsigned int tasks;
 	int mm_group;
+	bool threads;		  /* the tasks of the mm are one process */
 	uint32_t anon;		  /* private anonymous pages a task */
 	uint32_t shared;	  /* pages of the region common to the group's tasks */
 	char file[JOB_NAME_SIZE]; /* "": none */

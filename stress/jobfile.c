@@ -447,7 +447,7 @@ static int join_unknown(const struct group_draft *drafts, size_t nr,
 			const struct group_draft *draft, const char *file, struct error *err)
 {
 	const char *owners[JOB_GROUPS_MAX];
-	struct name_list list = {"group with share = mm", owners, 0};
+	struct name_list list = {"group with share = mm or threads", owners, 0};
 	unsigned int line = draft->key_line[GROUP_SHARE];
 	char hint[NEAREST_HINT_SIZE];
 
@@ -482,6 +482,7 @@ static int join_groups(struct group_draft *drafts, size_t nr, const char *file, 
 			return join_unknown(drafts, nr, &drafts[i], file, err);
 		owner = &drafts[index].group;
 		group->mm_group = index;
+		group->threads = owner->threads;
 		group->shared = owner->shared;
 		group->file_pages = owner->file_pages;
 		group->map = owner->map;

@@ -15,7 +15,7 @@
 	X(JOB_OP_MLOCK, "mlock", "r[fp", JOB_OP_REGION, "lock pages in memory, all by default")    \
 	X(JOB_OP_MUNLOCK, "munlock", "r[fp", JOB_OP_REGION, "unlock them")                         \
 	X(JOB_OP_FORK, "fork", "", JOB_OP_USER, "fork a child that works and exits")               \
-	X(JOB_OP_EXEC, "exec", "[p", JOB_OP_ANY, "exec a new image, tear the old one down")        \
+	X(JOB_OP_EXEC, "exec", "[ps", JOB_OP_ANY, "exec a new image, tear the old one down")       \
 	X(JOB_OP_EXEC_FAIL, "exec-fail", "[a", JOB_OP_ANY,                                         \
 	  "an exec that fails, with 1 when the old image has gone")                                \
 	X(JOB_OP_EXIT, "exit", "", JOB_OP_ANY, "exit; a successor goes on in the task's place")    \
@@ -38,7 +38,9 @@
 	X(JOB_OP_DEVICE, "device", "[tfp", JOB_OP_ANY,                                             \
 	  "a device with a TLB of its own uses pages of TASK's mm")                                \
 	X(JOB_OP_PEEK, "peek", "[tfp", JOB_OP_ANY, "read TASK's pages as a debugger does")         \
-	X(JOB_OP_POKE, "poke", "[tfp", JOB_OP_ANY, "write them")
+	X(JOB_OP_POKE, "poke", "[tfp", JOB_OP_ANY, "write them")                                   \
+	X(JOB_OP_ACCESS, "access", "[t", JOB_OP_ANY,                                               \
+	  "look at the mm of TASK, or of some, as debuggers may")
 
 const struct job_op_spec job_ops[NR_JOB_OPS] = {
 #define JOB_OP_ROW(id, name, signature, needs, help) [id] = {name, signature, needs, help},

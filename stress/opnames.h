@@ -9,12 +9,13 @@
  * (PROT_READ | PROT_WRITE of mman.h: 0 none, 1 read, 3 read and write), n a number of times or of
  * emulated operations, t a task's number in the job, g the number of a page frame, a whether a
  * failure comes after the point of no return (0 or 1), d what one thread of a group does (0 work,
- * 1 exec, 2 end the group, 3 clone another thread), k whether the group is killed from outside (0
- * or 1), c the number of a CPU, h whether it goes offline (0), comes back (1) or both (2). Of
- * tasks, frames and CPUs there is never one too few: counting goes on from 0 behind the last.
- * All but r and R are a number, or LO-HI to draw one each time. What stands after '[' may be left
- * out, from the right. Regions that exist without being made: `anon`, `shared` and `file`, each
- * where the group has it.
+ * 1 exec, 2 end the group, 3 clone another thread, 4 start a program as posix_spawn does, 5 fork
+ * and wait), k when the group is killed from outside (0 not at all, 1 at once, 2 when its threads
+ * are there), s whether a program is set-user-ID (0 or 1), c the number of a CPU, h whether it goes
+ * offline (0), comes back (1) or both (2). Of tasks, frames and CPUs there is never one
+ * too few: counting goes on from 0 behind the last. All but r and R are a number, or LO-HI to draw
+ * one each time. What stands after '[' may be left out, from the right. Regions that exist without
+ * being made: `anon`, `shared` and `file`, each where the group has it.
  *
  * Constant data; no locks.
  */
@@ -50,6 +51,7 @@ enum job_op {
 	JOB_OP_DEVICE,
 	JOB_OP_PEEK,
 	JOB_OP_POKE,
+	JOB_OP_ACCESS,
 	NR_JOB_OPS,
 };
 
@@ -59,8 +61,18 @@ enum thread_deed {
 	THREAD_EXECS,
 	THREAD_EXITS_GROUP,
 	THREAD_CLONES,
+	THREAD_SPAWNS,
+	THREAD_FORKS, /* and waits for the group's children */
 };
-#define THREAD_DEED_MAX THREAD_CLONES
+#define THREAD_DEED_MAX THREAD_FORKS
+
+/* When the group of "threads" is killed from outside. */
+enum thread_kill {
+	THREAD_KILL_NOT,
+	THREAD_KILL_AT_ONCE,
+	THREAD_KILL_ALL_THERE, /* when all of its threads have been cloned */
+};
+#define THREAD_KILL_MAX THREAD_KILL_ALL_THERE
 #define THREADS_OF_GROUP 3 /* those that have a deed */
 
 /* What a group must have for the operation to mean something. */

@@ -71,7 +71,8 @@ static const struct arg_kind arg_kinds[] = {
 	{'g', "FRAME", JOB_PAGES_MAX - 1},
 	{'a', "AFTER", 1},
 	{'d', "DEED", THREAD_DEED_MAX},
-	{'k', "KILL", 1},
+	{'s', "SETID", 1},
+	{'k', "KILL", THREAD_KILL_MAX},
 	{'c', "CPU", JOB_CPUS_MAX - 1},
 	{'h', "HOW", HOTPLUG_HOW_MAX},
 };

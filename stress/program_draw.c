@@ -93,7 +93,7 @@ static const uint32_t base_weight[NR_JOB_OPS] = {
 	[JOB_OP_EXIT] = 2,    [JOB_OP_MSYNC] = 6,    [JOB_OP_TRUNCATE] = 2,  [JOB_OP_DROPCACHE] = 3,
 	[JOB_OP_YIELD] = 4,   [JOB_OP_SLEEP] = 1,    [JOB_OP_GETMM] = 4,     [JOB_OP_KTHREAD] = 4,
 	[JOB_OP_AGE] = 4,     [JOB_OP_THREADS] = 3,  [JOB_OP_HOTPLUG] = 3,   [JOB_OP_DEVICE] = 4,
-	[JOB_OP_PEEK] = 2,    [JOB_OP_POKE] = 3,
+	[JOB_OP_PEEK] = 2,    [JOB_OP_POKE] = 3,     [JOB_OP_ACCESS] = 3,
 };
 
 /* The subset of this program: half of the operations, the rest more or less often. */
@@ -147,6 +147,7 @@ static void draw_mm(struct drawing *d, uint32_t i, bool common)
 	d->nr_mms++;
 	if (common) {
 		g->mm_group = (int)i;
+		g->threads = one_in(d, 3);
 		g->shared = file && percent(d, 50) ? 0 : draw_pages(d);
 	}
 	if (!common || one_in(d, 4))
@@ -164,6 +165,7 @@ static void join_mm(struct drawing *d, struct job_group *g, uint32_t owner)
 	const struct job_group *o = &d->job->groups[owner];
 
 	g->mm_group = (int)owner;
+	g->threads = o->threads;
 	g->shared = o->shared;
 	memcpy(g->file, o->file, sizeof(g->file));
 	g->file_pages = o->file_pages;
@@ -321,7 +323,13 @@ static void draw_numbers(struct drawing *d, uint32_t group, struct program_op *o
 	case JOB_OP_SLEEP:
 		draw_number(op, 1 + below(d, YIELDS_MOST));
 		break;
+	case JOB_OP_EXEC:
+		/* 0: the usual stack */
+		draw_number(op, 0);
+		draw_number(op, below(d, 2));
+		break;
 	case JOB_OP_GETMM:
+	case JOB_OP_ACCESS:
 		draw_number(op, below(d, (uint32_t)d->job->nr_groups));
 		break;
 	case JOB_OP_KTHREAD:
@@ -334,7 +342,7 @@ static void draw_numbers(struct drawing *d, uint32_t group, struct program_op *o
 	case JOB_OP_THREADS:
 		for (uint32_t i = 0; i < THREADS_OF_GROUP; i++)
 			draw_number(op, below(d, THREAD_DEED_MAX + 1));
-		draw_number(op, one_in(d, 4));
+		draw_number(op, one_in(d, 4) ? 1 + below(d, THREAD_KILL_MAX) : 0);
 		break;
 	case JOB_OP_HOTPLUG:
 		/* CPU 0 stays; of one alone there is nothing to take. */

@@ -156,6 +156,7 @@ static void forget_extra(struct mix_drawing *d)
  * from 0). */
 #define FAILS_AFTER_ONE_IN 4
 #define KILLED_ONE_IN 4
+#define SETID_ONE_IN 4
 #define AGE_FRAMES 8
 #define FRAMES 65536
 /* A "device", "peek" or "poke" begins below this page (behind the last one of what it is about
@@ -182,10 +183,15 @@ static void draw_other(struct mix_drawing *d, uint32_t which)
 		forget_extra(d);
 		break;
 	case JOB_OP_EXEC:
+		draw_number(op, 0);
+		draw_number(op, one_in(d, SETID_ONE_IN));
+		forget_extra(d);
+		break;
 	case JOB_OP_EXIT:
 		forget_extra(d);
 		break;
 	case JOB_OP_GETMM:
+	case JOB_OP_ACCESS:
 		draw_number(op, below(d, d->nr_tasks));
 		break;
 	case JOB_OP_KTHREAD:
@@ -195,7 +201,7 @@ static void draw_other(struct mix_drawing *d, uint32_t which)
 	case JOB_OP_THREADS:
 		for (uint32_t i = 0; i < THREADS_OF_GROUP; i++)
 			draw_number(op, below(d, THREAD_DEED_MAX + 1));
-		draw_number(op, one_in(d, KILLED_ONE_IN));
+		draw_number(op, one_in(d, KILLED_ONE_IN) ? 1 + below(d, THREAD_KILL_MAX) : 0);
 		break;
 	case JOB_OP_HOTPLUG:
 		draw_number(op, below(d, JOB_CPUS_MAX));

@@ -182,6 +182,7 @@ static bool do_program_op(struct user_task *u, const struct program_op *op, stru
 		break;
 	case JOB_OP_EXEC:
 		n = op->nr_args ? n : 0;
+		which = op->nr_args > 1 ? number(u, &op->args[1]) : 0;
 		break;
 	case JOB_OP_TRUNCATE:
 		n = op->nr_args ? n : 0;
@@ -201,6 +202,7 @@ static bool do_program_op(struct user_task *u, const struct program_op *op, stru
 		n = op->nr_args > 1 ? number(u, &op->args[1]) : HOTPLUG_DOWN_AND_UP;
 		break;
 	case JOB_OP_GETMM:
+	case JOB_OP_ACCESS:
 	case JOB_OP_EXEC_FAIL:
 		which = op->nr_args ? n : SOME;
 		break;

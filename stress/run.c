@@ -96,7 +96,7 @@ static const char *const op_counter_names[NR_JOB_OPS] = {
 	"op_dropcache", "op_yield",   "op_sleep",
 	"op_getmm",	"op_kthread", "op_age",
 	"op_threads",	"op_hotplug", "op_device",
-	"op_peek",	"op_poke",
+	"op_peek",	"op_poke",    "op_access",
 };
 
 size_t run_counter_names(struct counter *counters, size_t max)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "smp/rcu.h"
+#include "smp/signal.h"
 #include "smp/vmstat.h"
 #include "stress/world_private.h"
 
@@ -26,7 +27,8 @@ bool world_pause_point(struct user_task *u)
 		event_record(&ev_frozen, u->slot->index, w->nr_slots);
 		atomic_inc(&w->frozen);
 		wake_up_all(&w->init_wait);
-		wait_event(&w->thaw, !(READ_ONCE(w->signal) & WORLD_FREEZE));
+		/* A thread that is killed by an exec goes: the exec waits for it. */
+		wait_event_killable(&w->thaw, !(READ_ONCE(w->signal) & WORLD_FREEZE));
 		atomic_dec(&w->frozen);
 	}
 	return READ_ONCE(w->signal) & WORLD_STOP;
@@ -136,7 +138,8 @@ static void world_finish_line(struct slot *s)
 	}
 	do {
 		cpu_relax_on(&w->lines->to_finish, &spin);
-	} while (READ_ONCE(w->lines->to_finish));
+	} while (READ_ONCE(w->lines->to_finish) &&
+		 !(slot_is_thread(s) && fatal_signal_pending(current)));
 }
 
 /* A slot that could not be set up. */
@@ -144,8 +147,18 @@ static void slot_failed(struct slot *s)
 {
 	if (!s->generation)
 		world_one_ready(s->w);
+	slot_give_up(s);
+}
+
+void slot_give_up(struct slot *s)
+{
 	world_finish_line(s);
 	slot_done(s);
+}
+
+bool slot_work_left(const struct slot *s)
+{
+	return s->group->job->program.nr ? slot_program_left(s) : s->ops_left != 0;
 }
 
 /* A program that allocations have failed when it had no way back was killed: another goes on in
@@ -157,7 +170,7 @@ static void replace_victim(struct user_task *u)
 
 	if (u->successor || signal & WORLD_STOP || !READ_ONCE(current->killed))
 		return;
-	if (s->group->job->program.nr ? slot_program_left(s) : s->ops_left != 0)
+	if (slot_work_left(s))
 		(void)slot_replace(u);
 }
 
@@ -170,8 +183,14 @@ static void work(struct user_task *u)
 	else
 		run_mix(u);
 	current->make_it_fail = false;
-	if (this_vcpu()->machine->fail_alloc)
+	if (slot_is_thread(u->slot)) {
+		if (!u->successor && fatal_signal_pending(current)) {
+			slot_process_killed(u);
+			return;
+		}
+	} else if (this_vcpu()->machine->fail_alloc) {
 		replace_victim(u);
+	}
 	if (u->successor)
 		return;
 	world_finish_line(u->slot);
@@ -202,10 +221,23 @@ static void thread_main(void *arg)
 	sys_exit(0);
 }
 
-/* Nobody waits for threads: they are reaped when the task that cloned them exits. */
-static void clone_thread(struct slot *s)
+/* How a slot's task is made from another task of its mm. */
+static u32 clone_flags(const struct slot *s)
 {
-	if (sys_clone_on(s->group->cpus, CLONE_VM, s->group->job->name, thread_main, s, NULL) < 0)
+	return slot_is_thread(s) ? CLONE_VM | CLONE_SIGHAND | CLONE_THREAD : CLONE_VM;
+}
+
+/* Nobody waits for threads: they release themselves, or are reaped when the task that cloned them
+ * exits. */
+void slot_clone(struct slot *s)
+{
+	s64 pid = sys_clone_on(s->group->cpus, clone_flags(s), s->group->job->name, thread_main, s,
+			       NULL);
+
+	/* We have been killed by an exec of our process. */
+	if (pid == -EINTR)
+		s->vacant = true;
+	else if (pid < 0)
 		slot_failed(s);
 }
 
@@ -219,7 +251,7 @@ static void start_threads(struct user_task *u)
 		struct slot *s = &w->slots[i];
 
 		if (s->group->mm_owner == owner && s != u->slot)
-			clone_thread(s);
+			slot_clone(s);
 	}
 }
 
@@ -242,10 +274,14 @@ void slot_main(void *arg)
 	err = user_exec(&u, 0);
 	if (!err && g->mm_owner && !s->generation)
 		start_threads(&u);
-	if (err)
-		slot_failed(s);
-	else
+	else if (slot_is_thread(s))
+		slot_process_restart(&u);
+	if (!err)
 		work(&u);
+	else
+		slot_failed(s);
+	if (err && slot_is_thread(s))
+		slot_process_begin(s);
 	sys_exit(0);
 }
 
@@ -271,7 +307,7 @@ int slot_replace(struct user_task *u)
 
 	s->generation++;
 	if (s->group->mm_owner) {
-		s64 pid = sys_clone(CLONE_VM, s->group->job->name, thread_main, s, NULL);
+		s64 pid = sys_clone(clone_flags(s), s->group->job->name, thread_main, s, NULL);
 
 		err = pid < 0 ? (int)pid : 0;
 	} else {

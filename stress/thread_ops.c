@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The operation "threads": a process of a few threads that exec, end the group, or clone, against
- * each other and against SIGKILL from the task that has forked it. Their memory is a copy of what
- * that task has mapped; what they read there is looked at like any other.
+ * The operation "threads": a process of a few threads that exec, end the group, clone, spawn or
+ * fork, against each other and against SIGKILL from the task that has forked it. Their memory is a
+ * copy of what that task has mapped; what they read there is looked at like any other.
  */
 #include <stdio.h>
 #include <string.h>
@@ -20,11 +20,16 @@ struct member {
 	u32 deed;
 };
 
-/* What the threads know. It lies on the stack of the task that waits for their group, and changes
- * no more once there are threads. */
+/* What the threads know. It lies on the stack of the task that has forked their group, which does
+ * not leave before the last of them, though it may be killed, and changes no more once there are
+ * threads. */
 struct family {
 	struct user_task *parent;
-	struct region memory; /* the group's; start 0: none */
+	struct completion
+		there;		/* all threads that there will be, but those that are cloned late */
+	struct completion gone; /* nobody knows the family any more */
+	u32 users;		/* atomic */
+	struct region memory;	/* the group's; start 0: none */
 	struct member members[THREADS_OF_GROUP];
 	struct member cloned; /* by any of them: it works */
 };
@@ -41,12 +46,38 @@ static void work_in_group(struct user_task *u, struct region *r)
 	}
 }
 
+static void family_put(struct family *f)
+{
+	if (atomic_dec_and_test(&f->users))
+		complete(&f->gone);
+}
+
 static void member_main(void *arg);
 
 static void clone_member(struct member *member)
 {
-	(void)sys_clone(CLONE_VM | CLONE_SIGHAND | CLONE_THREAD, "thread", member_main, member,
-			NULL);
+	atomic_inc(&member->family->users);
+	if (sys_clone(CLONE_VM | CLONE_SIGHAND | CLONE_THREAD, "thread", member_main, member,
+		      NULL) < 0)
+		family_put(member->family);
+}
+
+/* It may outlive its parent, so it knows nothing of it. */
+static void forked_main(void *arg)
+{
+	(void)arg;
+	if (!return_to_user())
+		(void)user_write(current->mm->start_data, 0);
+	sys_exit(0);
+}
+
+/* Its own child and those of the other threads: whoever comes first. */
+static void fork_and_wait(void)
+{
+	if (sys_clone(0, "child", forked_main, NULL, NULL) < 0)
+		return;
+	while (sys_wait(NULL) > 0)
+		;
 }
 
 static void do_deed(struct user_task *u, struct member *member)
@@ -66,7 +97,14 @@ static void do_deed(struct user_task *u, struct member *member)
 		image = user_image(u, 0);
 		(void)sys_execve(&image);
 		break;
+	case THREAD_SPAWNS:
+		user_spawn(u);
+		break;
+	case THREAD_FORKS:
+		fork_and_wait();
+		break;
 	case THREAD_EXITS_GROUP:
+		family_put(f);
 		sys_exit_group(0);
 	}
 }
@@ -85,6 +123,7 @@ static void member_main(void *arg)
 	if (!return_to_user())
 		do_deed(&u, member);
 	(void)return_to_user();
+	family_put(member->family);
 	sys_exit(0);
 }
 
@@ -94,6 +133,7 @@ static void leader_main(void *arg)
 
 	for (u32 i = 1; i < THREADS_OF_GROUP; i++)
 		clone_member(&f->members[i]);
+	complete(&f->there);
 	member_main(&f->members[0]);
 }
 
@@ -115,19 +155,23 @@ static void describe_memory(struct user_task *u, struct region *copy)
 	snprintf(copy->name, sizeof(copy->name), "%s", r->name);
 }
 
-void user_threads(struct user_task *u, const u32 *deeds, bool kill)
+void user_threads(struct user_task *u, const u32 *deeds, u32 kill)
 {
-	struct family f = {.parent = u, .cloned = {&f, THREAD_WORKS}};
+	struct family f = {.parent = u, .users = 1, .cloned = {&f, THREAD_WORKS}};
 	s64 pid;
 
+	init_completion(&f.there);
+	init_completion(&f.gone);
 	describe_memory(u, &f.memory);
 	for (u32 i = 0; i < THREADS_OF_GROUP; i++)
 		f.members[i] = (struct member){&f, deeds[i]};
 	pid = sys_clone(0, "leader", leader_main, &f, NULL);
 	if (pid < 0)
 		return;
+	if (kill == THREAD_KILL_ALL_THERE)
+		wait_for_completion(&f.there);
 	if (kill)
 		(void)sys_kill((u32)pid);
-	/* Nobody reads f any more when the whole group has been reaped. */
 	(void)sys_waitpid((u32)pid, NULL);
+	wait_for_completion(&f.gone);
 }

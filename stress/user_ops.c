@@ -8,6 +8,7 @@
 #include "engine/strategy.h"
 #include "mm/mm_machine.h"
 #include "smp/rcu.h"
+#include "smp/signal.h"
 #include "smp/vmstat.h"
 #include "stress/hotplug_ops.h"
 #include "stress/user_ops.h"
@@ -352,7 +353,7 @@ int user_map_working_set(struct user_task *u)
 /* What all threads of the mm use; by its first task, before there are others. */
 static int map_common(struct user_task *u)
 {
-	struct slot_group *g = u->slot->group;
+	struct slot_group *g = u->slot->group->mm_owner;
 	int err = 0;
 
 	if (g->job->shared) {
@@ -374,35 +375,39 @@ static void forget_regions(struct user_task *u)
 	u->heap_pages = 0;
 }
 
-int user_exec(struct user_task *u, u32 stack_pages)
+/* Those who knew the regions have been killed, or were never there. */
+static void forget_common(struct slot_group *owner)
+{
+	region_forget(&owner->shared);
+	region_forget(&owner->file);
+	for (u32 i = 0; i < REGION_NAMED_MAX; i++)
+		region_forget(&owner->named[i]);
+}
+
+static int exec_image(struct user_task *u, const struct exec_image *image)
 {
 	struct slot_group *g = u->slot->group;
-	struct exec_image image = user_image(u, stack_pages);
-	int err = sys_execve(&image);
+	int err = sys_execve(image);
 
 	if (err)
 		return err;
 	forget_regions(u);
-	if (g->mm_owner == g && !u->slot->generation && !region_start(&g->shared) &&
-	    !region_start(&g->file))
+	if (slot_is_thread(u->slot)) {
+		/* It may have been another one's until now: the leader's. */
+		WRITE_ONCE(u->slot->pid, current->pid);
+		forget_common(g->mm_owner);
+		err = map_common(u);
+	} else if (g->mm_owner == g && !u->slot->generation && !region_start(&g->shared) &&
+		   !region_start(&g->file))
 		err = map_common(u);
 	return err ? err : user_map_working_set(u);
 }
 
-static void vfork_child(void *arg)
+int user_exec(struct user_task *u, u32 stack_pages)
 {
-	struct user_task *parent = arg;
-	struct user_task u;
-	struct exec_image image;
+	struct exec_image image = user_image(u, stack_pages);
 
-	memset(&u, 0, sizeof(u));
-	u.slot = parent->slot;
-	u.w = parent->w;
-	u.child = true;
-	current->user = &u;
-	image = user_image(&u, 0);
-	(void)sys_execve(&image);
-	sys_exit(0);
+	return exec_image(u, &image);
 }
 
 /* The task is about to end. A successor in its slot goes on with the mix, or with what is left of
@@ -415,26 +420,37 @@ static bool may_end(struct user_task *u)
 	return (s->group->job->program.nr && !slot_program_left(s)) || !slot_replace(u);
 }
 
-/* In a shared mm exec is what posix_spawn does: a vfork child execs. */
-static bool op_exec(struct user_task *u, u32 stack_pages)
+/* One of several threads execs, and the others start again; false if it must exit. */
+static bool exec_process(struct user_task *u, const struct exec_image *image)
 {
-	if (u->slot->group->mm_owner) {
-		/* With the handlers as well, which the new program must have for itself. */
-		if (sys_clone(CLONE_VM | CLONE_VFORK | CLONE_SIGHAND, "spawn", vfork_child, u,
-			      NULL) > 0)
-			sys_wait(NULL);
+	(void)exec_image(u, image);
+	if (fatal_signal_pending(current))
+		return false;
+	slot_process_restart(u);
+	return true;
+}
+
+/* In an mm that processes share exec is what posix_spawn does: a vfork child execs. */
+static bool op_exec(struct user_task *u, u32 stack_pages, bool setid)
+{
+	struct exec_image image;
+
+	if (u->slot->group->mm_owner && !slot_is_thread(u->slot)) {
+		user_spawn(u);
 		return true;
 	}
+	image = user_image(u, stack_pages);
+	image.setid = setid;
+	if (slot_is_thread(u->slot))
+		return exec_process(u, &image);
 	if (u->slot->group->job->kthread && !current->mm) {
 		/* A kernel thread that execs becomes a process, and ends as one. */
-		struct exec_image image = user_image(u, stack_pages);
-
 		if (!may_end(u))
 			return true;
 		(void)sys_execve(&image);
 		return false;
 	}
-	return user_exec(u, stack_pages) == 0 || current->mm;
+	return exec_image(u, &image) == 0 || current->mm;
 }
 
 /* @after: when the old image is gone, and the task with it. Where others still need it, before. */
@@ -442,6 +458,10 @@ static bool op_exec_fail(struct user_task *u, bool after)
 {
 	struct exec_image image = user_image(u, 0);
 
+	if (slot_is_thread(u->slot)) {
+		image.fail_at = after ? EXEC_FAIL_AFTER : EXEC_FAIL_BEFORE;
+		return exec_process(u, &image);
+	}
 	after = after && !u->slot->group->mm_owner && !u->slot->group->job->kthread;
 	image.fail_at = after ? EXEC_FAIL_AFTER : EXEC_FAIL_BEFORE;
 	if (after && !may_end(u))
@@ -596,11 +616,17 @@ static void random_threads(struct user_task *u)
 
 	for (u32 i = 0; i < THREADS_OF_GROUP; i++)
 		deeds[i] = user_choose_below(u, THREAD_DEED_MAX + 1);
-	user_threads(u, deeds, !user_choose_below(u, KILLED_ONE_IN));
+	user_threads(u, deeds,
+		     user_choose_below(u, KILLED_ONE_IN)
+			     ? 0
+			     : 1 + user_choose_below(u, THREAD_KILL_MAX));
 }
 
 /* One exec in so many that fail does so when the old image is gone. */
 #define FAILS_AFTER_ONE_IN 4
+
+/* One exec in so many of a mix is of a set-user-ID program. */
+#define SETID_ONE_IN 4
 
 bool user_do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n, u32 which)
 {
@@ -629,7 +655,8 @@ bool user_do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n, u32
 		op_fork(u);
 		break;
 	case JOB_OP_EXEC:
-		return op_exec(u, n);
+		return op_exec(u, n,
+			       which == SOME ? !user_choose_below(u, SETID_ONE_IN) : which != 0);
 	case JOB_OP_EXEC_FAIL:
 		return op_exec_fail(u, which == SOME ? !user_choose_below(u, FAILS_AFTER_ONE_IN)
 						     : which != 0);
@@ -657,6 +684,9 @@ bool user_do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n, u32
 		break;
 	case JOB_OP_GETMM:
 		(void)sys_peek_mm(task_pid(u, which == SOME ? some_task(u) : which));
+		break;
+	case JOB_OP_ACCESS:
+		(void)sys_access_mm(task_pid(u, which == SOME ? some_task(u) : which));
 		break;
 	case JOB_OP_KTHREAD:
 		while (n--)

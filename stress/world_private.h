@@ -47,6 +47,7 @@ struct slot {
 	u64 ops_left;	/* of the slot, successors included; ~0: no limit to speak of */
 	struct rng rng; /* its choices; goes on in the successor */
 	u64 generation; /* successors so far */
+	bool vacant;	/* its task was killed by an exec of its process, which clones another */
 	u32 op;	     /* of its program: the number of the operation that it is in, repeats counted
 			on; its own */
 	u32 next_op; /* the one that comes then, for the slot's task or a successor */
@@ -98,6 +99,29 @@ struct user_task {
 	struct completion child_ready; /* a forked child has read what it needs of us */
 };
 
+/* Are the slots of its mm one process? */
+static inline bool slot_is_thread(const struct slot *s)
+{
+	return s->group->mm_owner && s->group->job->threads;
+}
+
+/* Operations that are still to be done, by the slot's task or a successor. */
+bool slot_work_left(const struct slot *s);
+/* A thread for @s in the mm of the caller; without memory the slot is done. */
+void slot_clone(struct slot *s);
+/* @s has no task any more, and gets none, done or not. */
+void slot_give_up(struct slot *s);
+
+/* slot_process.c: slots whose tasks are threads of one process (share = threads). The caller, alone
+ * in its process after an exec, clones a thread for each vacant slot. */
+void slot_process_restart(struct user_task *u);
+/* The caller has been killed, and ends: its slot is left to the exec that has killed it; or, when
+ * it was alone, a new process begins with it. */
+void slot_process_killed(struct user_task *u);
+/* The process of @s, in which nobody else is, comes to its end: another one begins in one of its
+ * vacant slots, if there are any. */
+void slot_process_begin(struct slot *s);
+
 /* slot.c: the main function of a slot's task. */
 void slot_main(void *arg);
 int slot_spawn(struct slot *s);
@@ -115,10 +139,12 @@ bool user_op_program(struct user_task *u, const struct program_op *op);
 int user_exec(struct user_task *u, u32 stack_pages);
 /* The image that tasks execute; 0: with the usual stack. */
 struct exec_image user_image(struct user_task *u, u32 stack_pages);
+/* spawn.c: starts a program as posix_spawn does, with a vfork child, and waits for its end. */
+void user_spawn(struct user_task *u);
 /* thread_ops.c: the operation "threads": forks a process of THREADS_OF_GROUP threads, which do
- * @deeds (enum thread_deed), the leader's first, and waits for it; with @kill it sends SIGKILL
- * before. */
-void user_threads(struct user_task *u, const u32 *deeds, bool kill);
+ * @deeds (enum thread_deed), the leader's first, and waits for it; it sends it SIGKILL before if
+ * @kill (enum thread_kill) says so. */
+void user_threads(struct user_task *u, const u32 *deeds, u32 kill);
 /* device_ops.c: the operation "device", "peek" or "poke" on @nr pages of the memory of
  * the job's task @task (SOME draws one), from page @first on. */
 void user_foreign_op(struct user_task *u, enum job_op op, u32 task, u32 first, u32 nr);

@@ -63,6 +63,9 @@ ParameterizedTestParameters(soak, shipped_job_ends_clean)
 		{"cpu-hotplug", {"op_hotplug", "cpu_offline", "nr_mm_switches"}},
 		{"devices",
 		 {"op_device", "op_peek", "op_poke", "device_access", "device_invalidated"}},
+		{"thread-storm",
+		 {"op_access", "exec_de_thread", "exec_takeover", "slot_vacant", "vfork_killed",
+		  "wait_other_thread", "reparent_thread", "mm_access_denied"}},
 	};
 
 	return cr_make_param_array(struct shipped_job, jobs, sizeof(jobs) / sizeof(jobs[0]));

@@ -695,8 +695,8 @@ Test(jobfile, a_written_job_reads_back)
 		"op-pages = 2-5\n"
 		"ops = read:1,write:2,dontneed:3,mmap:4,munmap:5,mprotect:6,brk:7,mlock:8,munlock:9,\n"
 		"  fork:10,exec:11,exec-fail:12,exit:13,msync:14,truncate:15,dropcache:16,yield:17,\n"
-		"  sleep:18,getmm:19,kthread:10000,age:20,threads:21,hotplug:22,\n"
-		"  device:23,peek:24,poke:25\n"
+		"  sleep:18,getmm:19,kthread:10000,age:21,threads:22,\n"
+		"  hotplug:23,device:24,peek:25,poke:26,access:27\n"
 		"[two]\nshare = mm\nshared = 9\nrepeat = 3\n"
 		"program = mmap a_very_long_name_of_a_region 4-5; read a_very_long_name_of_a_region 0;\n"
 		"  mprotect shared 0 1 2-3; brk; brk 4; exit\n"
@@ -714,9 +714,23 @@ Test(jobfile, a_written_job_reads_back)
 	cr_expect_eq(config.job.groups[2].mm_group, 1);
 }
 
-static const char *const shipped[] = {"default",   "exec-storm",  "zap-storm",
-				      "fork-exit", "mixed",	  "file-writeback",
-				      "lazy-idle", "cpu-hotplug", "devices"};
+Test(jobfile, the_tasks_of_an_mm_can_be_one_process)
+{
+	cr_assert_eq(
+		parse("[helper]\nshare = mm:crowd\nprogram = exec\n"
+		      "[crowd]\ntasks = 3\nshare = threads\nshared = 8\nprogram = write shared 0\n"
+		      "[mm]\nshare = mm\nprogram = exec\n[alone]\nprogram = exec\n"),
+		0, "%s", err.line);
+	cr_expect_eq(config.job.groups[0].mm_group, 1);
+	cr_expect_eq(config.job.groups[1].mm_group, 1);
+	cr_expect(config.job.groups[0].threads && config.job.groups[1].threads);
+	cr_expect_not(config.job.groups[2].threads || config.job.groups[3].threads);
+	expect_round_trip();
+	cr_expect_eq(parse("[a]\nkthread = yes\nshare = threads\nprogram = exec\n"), -1);
+}
+static const char *const shipped[] = {"default", "exec-storm",	   "zap-storm", "fork-exit",
+				      "mixed",	 "file-writeback", "lazy-idle", "cpu-hotplug",
+				      "devices", "thread-storm"};
 
 Test(jobfile, shipped_jobs_are_found_and_fit_the_default_machine)
 {

@@ -71,6 +71,7 @@ static void expect_same_group(const struct job_group *a, const struct job_group 
 	cr_assert_str_eq(a->name, b->name);
 	cr_assert_eq(a->tasks, b->tasks);
 	cr_assert_eq(a->mm_group, b->mm_group, "%s: %d, %d", a->name, a->mm_group, b->mm_group);
+	cr_assert_eq(a->threads, b->threads);
 	cr_assert_eq(a->anon, b->anon);
 	cr_assert_eq(a->shared, b->shared);
 	cr_assert_str_eq(a->file, b->file);
@@ -192,7 +193,8 @@ static bool does(const struct job *job, u32 op)
 /* Swarm testing: all operations come, and most programs do without any one of them. */
 Test(program_draw, each_operation_is_in_some_programs_and_missing_in_others)
 {
-	u32 with[NR_JOB_OPS] = {0}, kthreads = 0, shared = 0, pinned = 0, files = 0, poor = 0;
+	u32 with[NR_JOB_OPS] = {0}, kthreads = 0, shared = 0, pinned = 0, files = 0, poor = 0,
+	    threads = 0;
 
 	for (uint64_t seed = 0; seed < 1000; seed++) {
 		const struct job *job = &config.job;
@@ -208,6 +210,7 @@ Test(program_draw, each_operation_is_in_some_programs_and_missing_in_others)
 			kthreads += job->groups[g].kthread;
 			shared += job->groups[g].mm_group != MM_OF_TASK &&
 				  job->groups[g].mm_group != (int)g;
+			threads += job->groups[g].threads;
 			pinned += !cpu_list_empty(&job->groups[g].cpus);
 			files += job->groups[g].file[0] != '\0';
 		}
@@ -216,7 +219,7 @@ Test(program_draw, each_operation_is_in_some_programs_and_missing_in_others)
 		cr_expect(with[op] >= 20 && with[op] <= 900, "%s is in %u of 1000",
 			  job_ops[op].name, with[op]);
 	cr_expect_gt(poor, 60u, "%u of 1000 have 3 tasks or more and 4 operations or fewer", poor);
-	cr_expect(kthreads > 100 && shared > 300 && pinned > 300 && files > 300);
+	cr_expect(kthreads > 100 && shared > 300 && pinned > 300 && files > 300 && threads > 100);
 }
 
 Test(program_draw, the_machine_is_drawn_where_nobody_has_given_it)
@@ -308,9 +311,9 @@ static size_t expect_parts_of(const struct job_group *g, const struct job_group 
 	return nr;
 }
 
-static const char *const mixes[] = {"default",	 "exec-storm",	"zap-storm",
-				    "fork-exit", "mixed",	"file-writeback",
-				    "lazy-idle", "cpu-hotplug", "devices"};
+static const char *const mixes[] = {"default", "exec-storm",	 "zap-storm", "fork-exit",
+				    "mixed",   "file-writeback", "lazy-idle", "cpu-hotplug",
+				    "devices", "thread-storm"};
 
 Test(program_draw, a_mix_becomes_a_program_for_each_task)
 {

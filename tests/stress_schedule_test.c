@@ -549,8 +549,6 @@ ParameterizedTest(size_t *index, schedule_replays, each_found_one_is_identical)
 		return;
 	w = planted_world(c);
 	strategy = strategy_create(config.strategy);
-	/* Its job's: what another one finds takes too long. */
-	strategy = strategy_create(config.strategy);
 	cr_assert(strategy);
 	for (done = 0; done < each; done++) {
 		cr_assert(find(w, strategy, &seed, (u64)c->schedules * PATIENCE, &s),
