@@ -17,6 +17,7 @@
 #include "mm/vma.h"
 #include "smp/fail_alloc.h"
 #include "smp/sched.h"
+#include "smp/vmstat.h"
 
 EVENT_DESC(ev_execve, 360, 0, "execve", "pid %llu, inode %llu");
 EVENT_DESC(ev_flush_old_exec, 361, 0, "flush_old_exec", "pid %llu, to mm%llu");
@@ -133,8 +134,9 @@ static int exec_mmap(struct mm_struct *mm)
 		/* A core dump holds mmap_sem while it sets core_state and counts the users of the
 		 * mm: either it counts us, or we see it. */
 		down_read(&old_mm->mmap_sem);
-		if (unlikely(old_mm->core_state)) {
+		if (unlikely(old_mm->core_state) && !planted(KNOB_EXEC_IGNORES_CORE_DUMP)) {
 			up_read(&old_mm->mmap_sem);
+			count_vm_event(VMSTAT_exec_core_dump);
 			return -EINTR;
 		}
 	}

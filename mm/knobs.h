@@ -82,7 +82,17 @@
 	X(SIGHAND_SHARED, "exec-keeps-shared-handlers",                                            \
 	  "exec keeps a table of signal handlers that others use too")                             \
 	X(LEADER_REAPED_EARLY, "leader-reaped-early",                                              \
-	  "the leader of a group can be waited for while other threads live")
+	  "the leader of a group can be waited for while other threads live")                      \
+	X(EXEC_IGNORES_CORE_DUMP, "exec-ignores-core-dump",                                        \
+	  "exec leaves an mm of which a core is about to be dumped")                               \
+	X(EXIT_MISSES_CORE_DUMP, "exit-misses-core-dump",                                          \
+	  "exit_mm looks for a core dump before it takes mmap_sem")                                \
+	X(EXIT_LEAVES_CORE_DUMP, "exit-leaves-core-dump",                                          \
+	  "exit_mm does not wait until the core has been dumped")                                  \
+	X(CORE_OWN_GROUP_ONLY, "core-dump-own-group-only",                                         \
+	  "a core dump stops only the threads of its own group")                                   \
+	X(CORE_COUNTED_LATE, "core-dump-counted-late",                                             \
+	  "a core dump says how many it waits for when it has dropped mmap_sem already")
 
 enum mm_knob {
 	MM_KNOB_FIRST = KNOBS_MM - 1,

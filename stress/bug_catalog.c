@@ -100,6 +100,11 @@ const struct bug_case bug_cases[] = {
 	CASE("exec-ignores-group-exit", "bugs/group-race", 1000, "deadlock", "exec-not-alone"),
 	CASE("exec-keeps-shared-handlers", "bugs/spawn", 100, "sighand-shared-after-exec"),
 	CASE("leader-reaped-early", "bugs/group-wait", 1000, "leader-reaped-early"),
+	CASE("exec-ignores-core-dump", "bugs/core-exec", 100, "deadlock"),
+	CASE("exit-misses-core-dump", "bugs/core-dump", 500, "deadlock"),
+	CASE("exit-leaves-core-dump", "bugs/core-dump", 100, "core-dump-alone"),
+	CASE("core-dump-own-group-only", "bugs/core-dump", 100, "core-dump-alone"),
+	CASE("core-dump-counted-late", "bugs/core-dump", 10000, "deadlock"),
 };
 const size_t nr_bug_cases = ARRAY_SIZE(bug_cases);
 

@@ -9,11 +9,11 @@
  * (PROT_READ | PROT_WRITE of mman.h: 0 none, 1 read, 3 read and write), n a number of times or of
  * emulated operations, t a task's number in the job, g the number of a page frame, a whether a
  * failure comes after the point of no return (0 or 1), d what one thread of a group does (0 work,
- * 1 exec, 2 end the group, 3 clone another thread), k whether the group is killed from outside (0
- * or 1). Of tasks and frames there is never one too few: counting goes on from 0 behind the last.
- * All but r and R are a number, or LO-HI to draw one each time. What stands after '[' may be left
- * out, from the right. Regions that exist without being made: `anon`, `shared` and `file`, each
- * where the group has it.
+ * 1 exec, 2 end the group, 3 clone another thread, 4 dump core), k whether the group is killed from
+ * outside (0 or 1). Of tasks and frames there is never one too few: counting goes on from 0 behind
+ * the last. All but r and R are a number, or LO-HI to draw one each time. What stands after '[' may
+ * be left out, from the right. Regions that exist without being made: `anon`, `shared` and `file`,
+ * each where the group has it.
  *
  * Constant data; no locks.
  */
@@ -45,6 +45,7 @@ enum job_op {
 	JOB_OP_KTHREAD,
 	JOB_OP_AGE,
 	JOB_OP_THREADS,
+	JOB_OP_COREDUMP,
 	NR_JOB_OPS,
 };
 
@@ -54,8 +55,9 @@ enum thread_deed {
 	THREAD_EXECS,
 	THREAD_EXITS_GROUP,
 	THREAD_CLONES,
+	THREAD_DUMPS_CORE,
 };
-#define THREAD_DEED_MAX THREAD_CLONES
+#define THREAD_DEED_MAX THREAD_DUMPS_CORE
 #define THREADS_OF_GROUP 3 /* those that have a deed */
 
 /* What a group must have for the operation to mean something. */

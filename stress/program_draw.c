@@ -91,7 +91,7 @@ static const uint32_t base_weight[NR_JOB_OPS] = {
 	[JOB_OP_MUNLOCK] = 1, [JOB_OP_FORK] = 3,     [JOB_OP_EXEC] = 3,	     [JOB_OP_EXEC_FAIL] = 1,
 	[JOB_OP_EXIT] = 2,    [JOB_OP_MSYNC] = 6,    [JOB_OP_TRUNCATE] = 2,  [JOB_OP_DROPCACHE] = 3,
 	[JOB_OP_YIELD] = 4,   [JOB_OP_SLEEP] = 1,    [JOB_OP_GETMM] = 4,     [JOB_OP_KTHREAD] = 4,
-	[JOB_OP_AGE] = 4,     [JOB_OP_THREADS] = 3,
+	[JOB_OP_AGE] = 4,     [JOB_OP_THREADS] = 3,  [JOB_OP_COREDUMP] = 3,
 };
 
 /* The subset of this program: half of the operations, the rest more or less often. */
@@ -333,6 +333,11 @@ static void draw_numbers(struct drawing *d, uint32_t group, struct program_op *o
 			draw_number(op, below(d, THREAD_DEED_MAX + 1));
 		draw_number(op, one_in(d, 4));
 		break;
+	case JOB_OP_COREDUMP:
+		draw_number(op, below(d, THREAD_DEED_MAX + 1));
+		draw_number(op, below(d, THREAD_DEED_MAX + 1));
+		draw_number(op, one_in(d, 4));
+		break;
 	case JOB_OP_AGE:
 		draw_number(op, 1 + below(d, AGE_FRAMES_MOST));
 		draw_number(op, draw_frame(d));
@@ -425,6 +430,7 @@ static bool is_heavy(const struct job_program *p)
 		case JOB_OP_EXEC_FAIL:
 		case JOB_OP_EXIT:
 		case JOB_OP_THREADS:
+		case JOB_OP_COREDUMP:
 			return true;
 		default:
 			break;

@@ -194,6 +194,11 @@ static void draw_other(struct mix_drawing *d, uint32_t which)
 			draw_number(op, below(d, THREAD_DEED_MAX + 1));
 		draw_number(op, one_in(d, KILLED_ONE_IN));
 		break;
+	case JOB_OP_COREDUMP:
+		draw_number(op, below(d, THREAD_DEED_MAX + 1));
+		draw_number(op, below(d, THREAD_DEED_MAX + 1));
+		draw_number(op, one_in(d, KILLED_ONE_IN));
+		break;
 	case JOB_OP_AGE:
 		draw_number(op, AGE_FRAMES);
 		draw_number(op, below(d, FRAMES));

@@ -237,15 +237,11 @@ static __shadow void check_exact(const struct region *r, u32 page, u64 value)
 		  (unsigned long long)s->last);
 }
 
-int region_read(struct region *r, u32 page)
+/* What has been seen of @page. */
+static inline void check_word(const struct region *r, u32 page, u64 value)
 {
-	u64 value;
-	int err = user_read(address_of(r, page), &value);
-
-	if (unlikely(err))
-		return access_failed(r, page, err, "read");
 	if (unlikely(region_flag(r->gone) || region_flag(r->haunted)))
-		return 0;
+		return;
 	if (value && unlikely(!belongs(r, page, value)) && r->kind != REGION_FILE_PRIVATE)
 		VIOLATION(&inv_foreign_data,
 			  "pid %u reads %#llx at %#llx; values that belong there begin with %#llx",
@@ -255,7 +251,22 @@ int region_read(struct region *r, u32 page)
 	if (r->exact)
 		check_exact(r, page, value);
 	count_vm_event(VMSTAT_oracle_data_checks);
+}
+
+int region_read(struct region *r, u32 page)
+{
+	u64 value;
+	int err = user_read(address_of(r, page), &value);
+
+	if (unlikely(err))
+		return access_failed(r, page, err, "read");
+	check_word(r, page, value);
 	return 0;
+}
+
+void region_dumped(const struct region *r, u32 page, const u64 *words)
+{
+	check_word(r, page, words ? words[page % FRAME_WORDS] : 0);
 }
 
 static __shadow void shadow_written(struct shadow_page *s, u64 value, bool gone)

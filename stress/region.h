@@ -122,6 +122,9 @@ int region_copy(struct machine *m, struct region *to, const struct region *from,
 int region_read(struct region *r, u32 page);
 int region_write(struct user_task *u, struct region *r, u32 page);
 
+/* A core dump has @words (FRAME_WORDS) for @page, or NULL: a hole. */
+void region_dumped(const struct region *r, u32 page, const u64 *words);
+
 /* Around an operation that makes the contents of [page, page + nr) zero. @writes has room for nr
  * counts; the same array for both. */
 void region_zap_begin(struct region *r, u32 page, u32 nr, u32 *writes);

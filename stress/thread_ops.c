@@ -68,6 +68,8 @@ static void do_deed(struct user_task *u, struct member *member)
 		break;
 	case THREAD_EXITS_GROUP:
 		sys_exit_group(0);
+	case THREAD_DUMPS_CORE:
+		user_dump_core(&f->memory);
 	}
 }
 

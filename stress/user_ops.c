@@ -604,6 +604,14 @@ static void random_threads(struct user_task *u)
 	user_threads(u, deeds, !choose_below(u, KILLED_ONE_IN));
 }
 
+static void random_coredump(struct user_task *u)
+{
+	u32 thread = choose_below(u, THREAD_DEED_MAX + 1);
+	u32 process = choose_below(u, THREAD_DEED_MAX + 1);
+
+	user_coredump(u, thread, process, !choose_below(u, KILLED_ONE_IN));
+}
+
 /* The task, frame or way to fail that nobody has named. */
 #define SOME (~0u)
 
@@ -679,6 +687,7 @@ static bool do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n, u
 	case JOB_OP_MUNMAP:
 	case JOB_OP_MPROTECT:
 	case JOB_OP_THREADS:
+	case JOB_OP_COREDUMP:
 	case NR_JOB_OPS:
 		break;
 	}
@@ -717,6 +726,9 @@ bool user_op_random(struct user_task *u, enum job_op op)
 		return true;
 	case JOB_OP_THREADS:
 		random_threads(u);
+		return true;
+	case JOB_OP_COREDUMP:
+		random_coredump(u);
 		return true;
 	case JOB_OP_MSYNC:
 		sp = (struct span){.nr = g->file_used ? (u32)g->file_used->inode->max_pages : 0};
@@ -872,6 +884,15 @@ static void program_threads(struct user_task *u, const struct program_op *op)
 	user_threads(u, args, args[THREADS_OF_GROUP]);
 }
 
+static void program_coredump(struct user_task *u, const struct program_op *op)
+{
+	u32 args[3] = {0}; /* two deeds, and whether it is killed */
+
+	for (u32 i = 0; i < op->nr_args; i++)
+		args[i] = number(u, &op->args[i]);
+	user_coredump(u, args[0], args[1], args[2]);
+}
+
 static bool do_program_op(struct user_task *u, const struct program_op *op, struct region *r)
 {
 	const char *signature = job_ops[op->op].signature;
@@ -899,6 +920,9 @@ static bool do_program_op(struct user_task *u, const struct program_op *op, stru
 		return true;
 	case JOB_OP_THREADS:
 		program_threads(u, op);
+		return true;
+	case JOB_OP_COREDUMP:
+		program_coredump(u, op);
 		return true;
 	case JOB_OP_MSYNC:
 		sp.nr = u->slot->group->file_used ? (u32)u->slot->group->file_used->inode->max_pages
