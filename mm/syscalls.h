@@ -43,8 +43,8 @@ s64 sys_mmap_device(u64 nr);
  * before the child runs, and is good until sys_wait() has returned its pid. With CLONE_VFORK the
  * caller sleeps until the child has left the mm by exec or exit. With CLONE_THREAD (and CLONE_VM,
  * CLONE_SIGHAND) the new task is another thread of the caller's group (smp/signal.h): nobody waits
- * for it, and *child is good for as long as the group can be. -EINTR with CLONE_VM if the caller has
- * been killed.
+ * for it, and *child is good for as long as the group can be. -EINTR with CLONE_VM if the caller
+ * has been killed.
  */
 #ifndef CLONE_VM /* the host's <sched.h> has the same values */
 #define CLONE_VM 0x00000100u

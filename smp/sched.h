@@ -80,9 +80,9 @@ struct task_struct *task_create(struct machine *m, const char *comm, u32 flags, 
 
 /*
  * The same for a task that is to use @mm, the caller's: another thread of the caller's group
- * (CLONE_THREAD), or else of a group of its own. It has the mm from the moment it can be found. *err
- * says why there is none: -ENOMEM, or -EINTR if SIGKILL is pending for the caller: whoever ends its
- * group, or stops all that use the mm, has not counted this one.
+ * (CLONE_THREAD), or else of a group of its own. It has the mm from the moment it can be found.
+ * *err says why there is none: -ENOMEM, or -EINTR if SIGKILL is pending for the caller: whoever
+ * ends its group, or stops all that use the mm, has not counted this one.
  */
 struct task_struct *task_create_clone(struct machine *m, const char *comm, u32 flags, u32 cpu,
 				      void (*entry)(void *), void *arg, struct mm_struct *mm,

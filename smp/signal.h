@@ -34,7 +34,7 @@
 #include "smp/spinlock.h"
 #include "smp/task.h"
 
-#define SIGKILL_NUMBER 9	      /* x86 */
+#define SIGKILL_NUMBER 9 /* x86 */
 /* v3.14 include/linux/sched.h */
 #define SIGNAL_GROUP_EXIT 0x00000004u
 #define SIGNAL_GROUP_COREDUMP 0x00000008u

@@ -79,11 +79,11 @@
 	X(exec_interrupted)                                                                        \
 	X(group_exit)                                                                              \
 	X(group_kill)                                                                              \
-	X(coredump)                                                                        \
-	X(coredump_waited_for)                                                             \
-	X(coredump_pages)                                                                  \
-	X(coredump_refused)                                                                \
-	X(exec_core_dump)                                                                  \
+	X(coredump)                                                                                \
+	X(coredump_waited_for)                                                                     \
+	X(coredump_pages)                                                                          \
+	X(coredump_refused)                                                                        \
+	X(exec_core_dump)                                                                          \
 	X(notifier_range)                                                                          \
 	X(audits)                                                                                  \
 	X(oracle_data_checks)                                                                      \
