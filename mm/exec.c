@@ -12,6 +12,7 @@
 #include "mm/lru.h"
 #include "mm/memory.h"
 #include "mm/mm_block.h"
+#include "mm/mm_owner.h"
 #include "mm/rss.h"
 #include "mm/thread_group.h"
 #include "mm/vma.h"
@@ -161,6 +162,7 @@ static int exec_mmap(struct mm_struct *mm)
 		       old_mm->context.id, active_mm->context.id);
 		setmax_mm_hiwater_rss(&t->signal->maxrss, old_mm);
 		mm_update_next_owner(old_mm);
+		check_owner_left(old_mm);
 		mmput(old_mm);
 		return 0;
 	}

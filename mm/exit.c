@@ -11,6 +11,7 @@
 #include "mm/coredump.h"
 #include "mm/lazy_mm.h"
 #include "mm/mm.h"
+#include "mm/mm_owner.h"
 #include "mm/rss.h"
 #include "mm/syscalls.h"
 #include "mm/thread_group.h"
@@ -50,6 +51,7 @@ void exit_mm(struct task_struct *task)
 	enter_lazy_tlb(&mm->context);
 	spin_unlock(&task->alloc_lock);
 	mm_update_next_owner(mm);
+	check_owner_left(mm);
 	mmput(mm);
 }
 

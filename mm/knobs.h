@@ -92,7 +92,9 @@
 	X(CORE_OWN_GROUP_ONLY, "core-dump-own-group-only",                                         \
 	  "a core dump stops only the threads of its own group")                                   \
 	X(CORE_COUNTED_LATE, "core-dump-counted-late",                                             \
-	  "a core dump says how many it waits for when it has dropped mmap_sem already")
+	  "a core dump says how many it waits for when it has dropped mmap_sem already")           \
+	X(OWNER_NOT_RECHECKED, "owner-not-rechecked",                                              \
+	  "the next owner of an mm is not looked at again under its task_lock")
 
 enum mm_knob {
 	MM_KNOB_FIRST = KNOBS_MM - 1,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "mm/mm.h"
+#include "mm/mm_owner.h"
 #include "mm/syscalls.h"
 #include "mm/vma.h"
 #include "smp/sched.h"
@@ -75,6 +76,8 @@ int sys_peek_mm(u32 pid)
 		current->in_syscall = NULL;
 		return -EINVAL;
 	}
+	/* As for whoever charges something to it. */
+	(void)mem_cgroup_from_mm(mm);
 	down_read(&mm->mmap_sem);
 	look(mm);
 	nr = (int)mm->nr_vmas;

@@ -84,6 +84,8 @@
 	X(coredump_pages)                                                                          \
 	X(coredump_refused)                                                                        \
 	X(exec_core_dump)                                                                          \
+	X(mm_owner_next)                                                                           \
+	X(mm_owner_retry)                                                                          \
 	X(notifier_range)                                                                          \
 	X(audits)                                                                                  \
 	X(oracle_data_checks)                                                                      \

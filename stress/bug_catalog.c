@@ -105,6 +105,7 @@ const struct bug_case bug_cases[] = {
 	CASE("exit-leaves-core-dump", "bugs/core-dump", 100, "core-dump-alone"),
 	CASE("core-dump-own-group-only", "bugs/core-dump", 100, "core-dump-alone"),
 	CASE("core-dump-counted-late", "bugs/core-dump", 10000, "deadlock"),
+	CASE("owner-not-rechecked", "bugs/owner-exits", 300, "mm-owner"),
 };
 const size_t nr_bug_cases = ARRAY_SIZE(bug_cases);
 
