@@ -94,7 +94,11 @@
 	X(CORE_COUNTED_LATE, "core-dump-counted-late",                                             \
 	  "a core dump says how many it waits for when it has dropped mmap_sem already")           \
 	X(OWNER_NOT_RECHECKED, "owner-not-rechecked",                                              \
-	  "the next owner of an mm is not looked at again under its task_lock")
+	  "the next owner of an mm is not looked at again under its task_lock")                    \
+	X(EXE_FILE_NOT_HELD, "exe-file-not-held",                                                  \
+	  "a reader of an mm's exe file takes no reference on it")                                 \
+	X(EXE_FILE_UNLOCKED, "exe-file-unlocked",                                                  \
+	  "a reader of an mm's exe file does not take mmap_sem")
 
 enum mm_knob {
 	MM_KNOB_FIRST = KNOBS_MM - 1,

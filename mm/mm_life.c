@@ -110,7 +110,7 @@ void set_mm_exe_file(struct mm_struct *mm, struct file *file)
 
 	if (file)
 		get_file(file);
-	mm->exe_file = file;
+	WRITE_ONCE(mm->exe_file, file);
 	if (old)
 		fput(old);
 }

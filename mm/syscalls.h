@@ -105,6 +105,14 @@ s64 sys_waitpid(u32 pid, u32 *code);
  * puts it. The number of VMAs; -ESRCH without such a task, -EINVAL if it has no mm. */
 int sys_peek_mm(u32 pid);
 
+/* The link /proc/PID/exe: the first character of the name of the program that task executes; -ESRCH
+ * without such a task, -ENOENT if it executes none. */
+int sys_read_exe(u32 pid);
+
+/* prctl(PR_SET_MM_EXE_FILE): another program is to be known as the one that the caller's mm
+ * executes. 0; -EBUSY while the old one is mapped, -EPERM the second time, -ENOMEM. */
+int sys_set_mm_exe_file(struct inode *inode);
+
 /*
  * Looks at @nr page frames from @pfn on (and from 0 again after the last one), as idle page
  * tracking does (v4.3 mm/page_idle.c): takes each page that somebody maps, clears the accessed bits

@@ -86,6 +86,8 @@
 	X(exec_core_dump)                                                                          \
 	X(mm_owner_next)                                                                           \
 	X(mm_owner_retry)                                                                          \
+	X(exe_file_read)                                                                           \
+	X(exe_file_set)                                                                            \
 	X(notifier_range)                                                                          \
 	X(audits)                                                                                  \
 	X(oracle_data_checks)                                                                      \

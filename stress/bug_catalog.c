@@ -106,6 +106,8 @@ const struct bug_case bug_cases[] = {
 	CASE("core-dump-own-group-only", "bugs/core-dump", 100, "core-dump-alone"),
 	CASE("core-dump-counted-late", "bugs/core-dump", 10000, "deadlock"),
 	CASE("owner-not-rechecked", "bugs/owner-exits", 300, "mm-owner"),
+	CASE("exe-file-not-held", "bugs/exe-exec", 5000, "file-used-after-close"),
+	CASE("exe-file-unlocked", "bugs/exe-set", 200, "file-used-after-close"),
 };
 const size_t nr_bug_cases = ARRAY_SIZE(bug_cases);
 

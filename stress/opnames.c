@@ -34,7 +34,11 @@
 	X(JOB_OP_THREADS, "threads", "[dddk", JOB_OP_USER,                                         \
 	  "a process of three threads, leader first; kill it if told")                             \
 	X(JOB_OP_COREDUMP, "coredump", "[ddk", JOB_OP_USER,                                        \
-	  "a process that dumps core; deeds of a thread and of a sharer")
+	  "a process that dumps core; deeds of a thread and of a sharer")                          \
+	X(JOB_OP_READEXE, "readexe", "[t", JOB_OP_ANY,                                             \
+	  "read which file the job's task TASK, or some, executes, as /proc does")                 \
+	X(JOB_OP_SETEXE, "setexe", "", JOB_OP_USER,                                                \
+	  "unmap the program and execute another file, in name")
 
 const struct job_op_spec job_ops[NR_JOB_OPS] = {
 #define JOB_OP_ROW(id, name, signature, needs, help) [id] = {name, signature, needs, help},

@@ -91,7 +91,8 @@ static const uint32_t base_weight[NR_JOB_OPS] = {
 	[JOB_OP_MUNLOCK] = 1, [JOB_OP_FORK] = 3,     [JOB_OP_EXEC] = 3,	     [JOB_OP_EXEC_FAIL] = 1,
 	[JOB_OP_EXIT] = 2,    [JOB_OP_MSYNC] = 6,    [JOB_OP_TRUNCATE] = 2,  [JOB_OP_DROPCACHE] = 3,
 	[JOB_OP_YIELD] = 4,   [JOB_OP_SLEEP] = 1,    [JOB_OP_GETMM] = 4,     [JOB_OP_KTHREAD] = 4,
-	[JOB_OP_AGE] = 4,     [JOB_OP_THREADS] = 3,  [JOB_OP_COREDUMP] = 3,
+	[JOB_OP_AGE] = 4,     [JOB_OP_THREADS] = 3,  [JOB_OP_COREDUMP] = 3,  [JOB_OP_READEXE] = 3,
+	[JOB_OP_SETEXE] = 2,
 };
 
 /* The subset of this program: half of the operations, the rest more or less often. */
@@ -319,6 +320,7 @@ static void draw_numbers(struct drawing *d, uint32_t group, struct program_op *o
 		draw_number(op, 1 + below(d, YIELDS_MOST));
 		break;
 	case JOB_OP_GETMM:
+	case JOB_OP_READEXE:
 		draw_number(op, below(d, (uint32_t)d->job->nr_groups));
 		break;
 	case JOB_OP_KTHREAD:

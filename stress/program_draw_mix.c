@@ -183,6 +183,7 @@ static void draw_other(struct mix_drawing *d, uint32_t which)
 		forget_extra(d);
 		break;
 	case JOB_OP_GETMM:
+	case JOB_OP_READEXE:
 		draw_number(op, below(d, d->nr_tasks));
 		break;
 	case JOB_OP_KTHREAD:

@@ -676,6 +676,12 @@ static bool do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n, u
 	case JOB_OP_GETMM:
 		(void)sys_peek_mm(task_pid(u, which == SOME ? some_task(u) : which));
 		break;
+	case JOB_OP_READEXE:
+		(void)sys_read_exe(task_pid(u, which == SOME ? some_task(u) : which));
+		break;
+	case JOB_OP_SETEXE:
+		user_set_exe(u);
+		break;
 	case JOB_OP_KTHREAD:
 		while (n--)
 			op_kthread(u, which == SOME ? some_task(u) : which);
@@ -950,6 +956,7 @@ static bool do_program_op(struct user_task *u, const struct program_op *op, stru
 		which = op->nr_args > 1 ? number(u, &op->args[1]) : SOME;
 		break;
 	case JOB_OP_GETMM:
+	case JOB_OP_READEXE:
 	case JOB_OP_EXEC_FAIL:
 		which = op->nr_args ? n : SOME;
 		break;

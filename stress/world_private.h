@@ -119,12 +119,15 @@ struct exec_image user_image(struct user_task *u, u32 stack_pages);
  * @deeds (enum thread_deed), the leader's first, and waits for it; with @kill it sends SIGKILL
  * before. */
 void user_threads(struct user_task *u, const u32 *deeds, bool kill);
-/* core_ops.c: the operation "coredump": forks a process that dumps core, with a thread and a process
- * that shares its memory, which do their deeds, and waits for all of them; with @kill it sends the
- * process SIGKILL before. */
+/* core_ops.c: the operation "coredump": forks a process that dumps core, with a thread and a
+ * process that shares its memory, which do their deeds, and waits for all of them; with @kill it
+ * sends the process SIGKILL before. */
 void user_coredump(struct user_task *u, u32 thread_deed, u32 process_deed, bool kill);
 /* The caller dumps core, of which the part where @memory is is looked at, and dies. */
 __attribute__((noreturn)) void user_dump_core(struct region *memory);
+/* exe_ops.c: the operation "setexe": the task unmaps the image that it executes, of which nothing
+ * is needed, and says that it executes another file. */
+void user_set_exe(struct user_task *u);
 /* Maps anon (and file) regions of the group afresh. */
 int user_map_working_set(struct user_task *u);
 

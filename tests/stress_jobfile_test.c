@@ -695,7 +695,7 @@ Test(jobfile, a_written_job_reads_back)
 		"op-pages = 2-5\n"
 		"ops = read:1,write:2,dontneed:3,mmap:4,munmap:5,mprotect:6,brk:7,mlock:8,munlock:9,\n"
 		"  fork:10,exec:11,exec-fail:12,exit:13,msync:14,truncate:15,dropcache:16,yield:17,\n"
-		"  sleep:18,getmm:19,kthread:10000,age:20,threads:21,coredump:22\n"
+		"  sleep:18,getmm:19,kthread:10000,age:20,threads:21,coredump:22,readexe:23,setexe:24\n"
 		"[two]\nshare = mm\nshared = 9\nrepeat = 3\n"
 		"program = mmap a_very_long_name_of_a_region 4-5; read a_very_long_name_of_a_region 0;\n"
 		"  mprotect shared 0 1 2-3; brk; brk 4; exit\n"
