@@ -61,7 +61,7 @@ static int zap_own_group(struct task_struct *self, struct core_state *state)
 	spin_lock(&self->sighand->siglock);
 	if (!signal_group_exit(signal)) {
 		nr = 0;
-		self->mm->core_state = state;
+		WRITE_ONCE(self->mm->core_state, state);
 		signal->group_exit_code = SIGABRT_NUMBER;
 		signal->group_exit_task = self;
 		WRITE_ONCE(signal->flags, SIGNAL_GROUP_COREDUMP);
@@ -315,7 +315,7 @@ static void coredump_finish(struct task_struct *self, struct core_state *state)
 		(void)wake_up_process(task);
 		rcu_read_unlock();
 	}
-	self->mm->core_state = NULL;
+	WRITE_ONCE(self->mm->core_state, NULL);
 }
 
 int do_coredump(const struct coredump_params *params)

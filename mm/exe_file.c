@@ -55,7 +55,7 @@ u32 exe_file_name(const struct file *file)
 	const char *name, *slash;
 
 	check_held(file);
-	name = file->inode->name;
+	name = oracle_read(file->inode)->name;
 	slash = strrchr(name, '/');
 	return (unsigned char)(slash ? slash[1] : name[0]);
 }

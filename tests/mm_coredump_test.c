@@ -8,8 +8,12 @@
 #include "mm/coredump.h"
 #include "smp/signal.h"
 
-/* Seeds explored a test: a second or two. */
+/* Seeds explored a test: a second or two, also where each step takes longer. */
+#ifdef __SANITIZE_THREAD__
+#define SEEDS 50
+#else
 #define SEEDS 150
+#endif
 /* For the planted bugs: many times what the rarest of them needed. */
 #define BUG_SEEDS 4000
 #define PAGES 192
