@@ -9,6 +9,7 @@
 #include "mm/lru.h"
 #include "mm/memcg.h"
 #include "mm/mm_machine.h"
+#include "mm/mm_owner.h"
 #include "mm/page_alloc.h"
 #include "mm/pgtable.h"
 #include "mm/rmap.h"
@@ -156,6 +157,7 @@ static void audit_mm(struct audit *a, struct mm_struct *mm)
 	if (oracle_read(mm->mm_count) != expected)
 		VIOLATION(&inv_mm_count, "mm%u: mm_count %u; %u users, borrowed by %u CPUs",
 			  mm->context.id, oracle_read(mm->mm_count), users, borrowers);
+	mm_owner_audit(mm, users);
 	vma_audit(mm);
 }
 

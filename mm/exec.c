@@ -13,11 +13,13 @@
 #include "mm/lru.h"
 #include "mm/memory.h"
 #include "mm/mm_block.h"
+#include "mm/mm_owner.h"
 #include "mm/rss.h"
 #include "mm/thread_group.h"
 #include "mm/vma.h"
 #include "smp/fail_alloc.h"
 #include "smp/sched.h"
+#include "smp/vmstat.h"
 
 EVENT_DESC(ev_execve, 360, 0, "execve", "pid %llu, inode %llu");
 EVENT_DESC(ev_flush_old_exec, 361, 0, "flush_old_exec", "pid %llu, to mm%llu");
@@ -135,8 +137,9 @@ static int exec_mmap(struct mm_struct *mm)
 		/* A core dump holds mmap_sem while it sets core_state and counts the users of the
 		 * mm: either it counts us, or we see it. */
 		down_read(&old_mm->mmap_sem);
-		if (unlikely(old_mm->core_state)) {
+		if (unlikely(old_mm->core_state) && !planted(KNOB_EXEC_IGNORES_CORE_DUMP)) {
 			up_read(&old_mm->mmap_sem);
+			count_vm_event(VMSTAT_exec_core_dump);
 			return -EINTR;
 		}
 	}
@@ -161,6 +164,7 @@ static int exec_mmap(struct mm_struct *mm)
 		       old_mm->context.id, active_mm->context.id);
 		setmax_mm_hiwater_rss(&t->signal->maxrss, old_mm);
 		mm_update_next_owner(old_mm);
+		check_owner_left(old_mm);
 		mmput(old_mm);
 		return 0;
 	}

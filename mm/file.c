@@ -75,7 +75,7 @@ struct file *file_open(struct inode *inode)
 	if (!f)
 		return NULL;
 	init_once(f->count, 1);
-	f->inode = inode;
+	init_once(f->inode, inode);
 	return f;
 }
 

@@ -9,6 +9,7 @@
 #include "mm/lru.h"
 #include "mm/memcg.h"
 #include "mm/memory.h"
+#include "mm/mm_owner.h"
 #include "mm/page_alloc.h"
 #include "mm/rmap.h"
 #include "mm/secondary_tlb.h"
@@ -140,7 +141,7 @@ static struct mem_cgroup *current_memcg(void)
 {
 	struct mm_struct *mm = current->mm;
 
-	return mm && mm->memcg ? mm->memcg : memcg_get(this_vcpu()->machine, 0);
+	return mm ? mem_cgroup_from_mm(mm) : memcg_get(this_vcpu()->machine, 0);
 }
 
 /* Reads a page that is not in the cache. 0 with *page locked and a reference of the caller's;

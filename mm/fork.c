@@ -148,11 +148,10 @@ static void link_child(struct task_struct *child, u32 flags)
 	spin_unlock(tasklist);
 }
 
-/* Nobody else uses the mm yet unless it is the caller's. */
-static void give_mm(struct task_struct *child, struct mm_struct *mm, u32 flags)
+/* Nobody else uses the mm yet. One that is the caller's the child has got already. */
+static void give_mm(struct task_struct *child, struct mm_struct *mm)
 {
-	if (!(flags & CLONE_VM))
-		WRITE_ONCE(mm->owner, child);
+	WRITE_ONCE(mm->owner, child);
 	spin_lock(&child->alloc_lock);
 	child->active_mm = mm;
 	WRITE_ONCE(child->mm, mm);
@@ -179,16 +178,18 @@ static bool clone_flags_valid(u32 flags)
 	return !(flags & CLONE_SIGHAND) || (flags & CLONE_VM);
 }
 
-static struct task_struct *new_task(const u64 *cpus, u32 clone_flags, u32 task_flags,
+static struct task_struct *new_task(const u64 *cpus, u32 clone_flags, struct mm_struct *mm,
 				    const char *comm, void (*entry)(void *), void *arg, int *err)
 {
+	u32 flags = mm ? (current->flags & PF_RANDOMIZE) | PF_FORKNOEXEC : PF_KTHREAD;
 	struct machine *m = current->machine;
 	u32 cpu = sched_pick_cpu(m, cpus);
 
-	if (clone_flags & CLONE_THREAD)
-		return task_create_thread(m, comm, task_flags, cpu, entry, arg, err);
+	if (mm && (clone_flags & CLONE_VM))
+		return task_create_clone(m, comm, flags, cpu, entry, arg, mm,
+					 clone_flags & CLONE_THREAD, err);
 	*err = -ENOMEM;
-	return task_create(m, comm, task_flags, cpu, entry, arg);
+	return task_create(m, comm, flags, cpu, entry, arg);
 }
 
 s64 sys_clone_on(const u64 *cpus, u32 flags, const char *comm, void (*entry)(void *), void *arg,
@@ -207,8 +208,7 @@ s64 sys_clone_on(const u64 *cpus, u32 flags, const char *comm, void (*entry)(voi
 		t->in_syscall = NULL;
 		return -ENOMEM;
 	}
-	child = new_task(cpus, flags, mm ? (t->flags & PF_RANDOMIZE) | PF_FORKNOEXEC : PF_KTHREAD,
-			 comm, entry, arg, &err);
+	child = new_task(cpus, flags, mm, comm, entry, arg, &err);
 	if (!child) {
 		if (mm)
 			mmput(mm);
@@ -220,8 +220,8 @@ s64 sys_clone_on(const u64 *cpus, u32 flags, const char *comm, void (*entry)(voi
 	child->personality = t->personality;
 	child->make_it_fail = t->make_it_fail;
 	child->euid = t->euid;
-	if (mm)
-		give_mm(child, mm, flags);
+	if (mm && !(flags & CLONE_VM))
+		give_mm(child, mm);
 	link_child(child, flags);
 	pid = child->pid;
 	if (childp)

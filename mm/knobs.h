@@ -113,7 +113,23 @@
 	X(WAIT_WAKES_FORKER, "wait-wakes-forker-only",                                             \
 	  "a child's exit wakes the thread that has forked it, not all that wait for it")          \
 	X(EXEC_WITHOUT_CRED_GUARD, "exec-without-cred-guard",                                      \
-	  "exec does not take cred_guard_mutex: its new mm is seen with its old rights")
+	  "exec does not take cred_guard_mutex: its new mm is seen with its old rights")           \
+	X(EXEC_IGNORES_CORE_DUMP, "exec-ignores-core-dump",                                        \
+	  "exec leaves an mm of which a core is about to be dumped")                               \
+	X(EXIT_MISSES_CORE_DUMP, "exit-misses-core-dump",                                          \
+	  "exit_mm looks for a core dump before it takes mmap_sem")                                \
+	X(EXIT_LEAVES_CORE_DUMP, "exit-leaves-core-dump",                                          \
+	  "exit_mm does not wait until the core has been dumped")                                  \
+	X(CORE_OWN_GROUP_ONLY, "core-dump-own-group-only",                                         \
+	  "a core dump stops only the threads of its own group")                                   \
+	X(CORE_COUNTED_LATE, "core-dump-counted-late",                                             \
+	  "a core dump says how many it waits for when it has dropped mmap_sem already")           \
+	X(OWNER_NOT_RECHECKED, "owner-not-rechecked",                                              \
+	  "the next owner of an mm is not looked at again under its task_lock")                    \
+	X(EXE_FILE_NOT_HELD, "exe-file-not-held",                                                  \
+	  "a reader of an mm's exe file takes no reference on it")                                 \
+	X(EXE_FILE_UNLOCKED, "exe-file-unlocked",                                                  \
+	  "a reader of an mm's exe file does not take mmap_sem")
 
 enum mm_knob {
 	MM_KNOB_FIRST = KNOBS_MM - 1,

@@ -10,6 +10,7 @@
 #include "mm/mm.h"
 #include "mm/mm_block.h"
 #include "mm/mm_machine.h"
+#include "mm/mm_owner.h"
 #include "mm/notifier.h"
 #include "mm/rss.h"
 #include "mm/syscalls.h"
@@ -110,7 +111,7 @@ void set_mm_exe_file(struct mm_struct *mm, struct file *file)
 
 	if (file)
 		get_file(file);
-	mm->exe_file = file;
+	WRITE_ONCE(mm->exe_file, file);
 	if (old)
 		fput(old);
 }
@@ -325,14 +326,17 @@ void mm_update_next_owner(struct mm_struct *mm)
 		spin_lock(&c->alloc_lock);
 		spin_unlock(tasklist);
 		/* Under its lock it cannot leave the mm, unless it already has. */
-		if (c->mm == mm) {
+		if (c->mm == mm || planted(KNOB_OWNER_NOT_RECHECKED)) {
 			WRITE_ONCE(mm->owner, c);
+			check_new_owner(mm, c);
 			spin_unlock(&c->alloc_lock);
 			event_record(&ev_owner, mm->context.id, pid);
+			count_vm_event(VMSTAT_mm_owner_next);
 			put_task_struct(c);
 			return;
 		}
 		spin_unlock(&c->alloc_lock);
 		put_task_struct(c);
+		count_vm_event(VMSTAT_mm_owner_retry);
 	}
 }

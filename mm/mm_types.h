@@ -25,6 +25,7 @@
 #include "tlbshoot/mmu_context.h"
 
 struct anon_vma;
+struct core_state;
 struct file;
 struct mem_cgroup;
 struct mmu_notifier_mm;
@@ -80,6 +81,7 @@ struct mm_struct {
 	__line_aligned u32 magic; /* MM_MAGIC while alive */
 	u32 mm_users, mm_count;	  /* atomic */
 	u32 flags;
+	u32 oracle_dumping; /* atomic: a core is being dumped (mm/coredump.h) */
 	struct rw_semaphore mmap_sem;
 	spinlock_t page_table_lock;
 
@@ -98,7 +100,7 @@ struct mm_struct {
 	struct task_struct *owner; /* task_lock of the owner */
 	struct mem_cgroup *memcg;
 	struct mmu_notifier_mm *notifiers;
-	void *core_state; /* mmap_sem; not NULL: a core dump is under way */
+	struct core_state *core_state; /* mm/coredump.h; not NULL: a core dump is under way */
 
 	/* For the data oracle: whose private data it is. Each mm has another one. Constant. */
 	u32 domain;

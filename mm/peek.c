@@ -7,12 +7,17 @@
 #include <string.h>
 
 #include "mm/cred.h"
+#include "mm/exe_file.h"
+#include "mm/knobs.h"
 #include "mm/mm.h"
+#include "mm/mm_owner.h"
 #include "mm/syscalls.h"
 #include "mm/vma.h"
 #include "smp/sched.h"
+#include "smp/vmstat.h"
 
 EVENT_DESC(ev_peek, 398, 0, "looks at", "pid %llu, whose name begins with character %llu");
+EVENT_DESC(ev_read_exe, 425, 0, "reads exe", "of pid %llu, whose name begins with character %llu");
 
 INVARIANT(inv_vma_of_mm, "vma-of-another-mm", "the VMAs of an mm belong to it and ascend");
 
@@ -75,6 +80,8 @@ int sys_peek_mm(u32 pid)
 		current->in_syscall = NULL;
 		return -EINVAL;
 	}
+	/* As for whoever charges something to it. */
+	(void)mem_cgroup_from_mm(mm);
 	down_read(&mm->mmap_sem);
 	look(mm);
 	nr = (int)mm->nr_vmas;
@@ -106,6 +113,33 @@ int sys_access_mm(u32 pid)
 	mmput(mm);
 	current->in_syscall = NULL;
 	return err;
+}
+
+int sys_read_exe(u32 pid)
+{
+	struct task_struct *t = find_get_task(current->machine, pid);
+	struct mm_struct *mm;
+	struct file *file;
+	u32 name;
+
+	if (!t)
+		return -ESRCH;
+	current->in_syscall = "read_exe";
+	mm = get_task_mm(t);
+	put_task_struct(t);
+	file = mm ? get_mm_exe_file(mm) : NULL;
+	/* The file does not need the mm any more. */
+	if (mm)
+		mmput(mm);
+	current->in_syscall = NULL;
+	if (!file)
+		return -ENOENT;
+	name = exe_file_name(file);
+	event_record(&ev_read_exe, pid, name);
+	count_vm_event(VMSTAT_exe_file_read);
+	if (!planted(KNOB_EXE_FILE_NOT_HELD))
+		fput(file);
+	return (int)name;
 }
 
 /* Addresses that a kernel thread touches in an mm that it has adopted. */

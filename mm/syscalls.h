@@ -43,7 +43,8 @@ s64 sys_mmap_device(u64 nr);
  * before the child runs, and is good until sys_wait() has returned its pid. With CLONE_VFORK the
  * caller sleeps until the child has left the mm by exec or exit. With CLONE_THREAD (and CLONE_VM,
  * CLONE_SIGHAND) the new task is another thread of the caller's group (smp/signal.h): nobody waits
- * for it, and *child is good for as long as the group can be; -EINTR if the group is being ended.
+ * for it, and *child is good for as long as the group can be. -EINTR with CLONE_VM if the caller
+ * has been killed.
  */
 #ifndef CLONE_VM /* the host's <sched.h> has the same values */
 #define CLONE_VM 0x00000100u
@@ -109,6 +110,14 @@ int sys_peek_mm(u32 pid);
 /* The same for who must have the rights to do so, as a debugger or /proc/PID/mem does (mm/cred.h):
  * also -EACCES, or -EINTR for who is killed while it waits for an exec. */
 int sys_access_mm(u32 pid);
+
+/* The link /proc/PID/exe: the first character of the name of the program that task executes; -ESRCH
+ * without such a task, -ENOENT if it executes none. */
+int sys_read_exe(u32 pid);
+
+/* prctl(PR_SET_MM_EXE_FILE): another program is to be known as the one that the caller's mm
+ * executes. 0; -EBUSY while the old one is mapped, -EPERM the second time, -ENOMEM. */
+int sys_set_mm_exe_file(struct inode *inode);
 
 /*
  * Looks at @nr page frames from @pfn on (and from 0 again after the last one), as idle page

@@ -150,8 +150,7 @@ static u32 zap_threads(struct signal_struct *signal, const struct task_struct *s
 	return nr;
 }
 
-/* Is somebody ending or emptying the group already? siglock held. */
-static bool signal_group_exit(const struct signal_struct *signal)
+bool signal_group_exit(const struct signal_struct *signal)
 {
 	return (READ_ONCE(signal->flags) & SIGNAL_GROUP_EXIT) || signal->group_exit_task;
 }

@@ -42,6 +42,9 @@ void wake_up_parent(struct task_struct *parent);
  * tasklist_lock held. */
 struct task_struct *other_thread(struct task_struct *task);
 
+/* Is somebody ending the group, or emptying it, or dumping its core, already? siglock held. */
+bool signal_group_exit(const struct signal_struct *signal);
+
 /* What the group's parent is told. */
 u32 group_exit_code(const struct task_struct *leader);
 

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "mm/coredump.h"
 #include "mm/memory.h"
 #include "mm/mm.h"
 #include "mm/syscalls.h"
@@ -130,6 +131,8 @@ bool return_to_user(void)
 	if (unlikely(t->mm && t->thread.addr_limit != USER_DS && !(t->flags & PF_KTHREAD)))
 		VIOLATION(&inv_addr_limit, "pid %u returns with limit %#llx", t->pid,
 			  (unsigned long long)t->thread.addr_limit);
+	if (unlikely(t->mm && oracle_read(t->mm->oracle_dumping)))
+		user_code_while_dumped(t);
 	vcpu_progress();
 	run_softirq();
 	if (unlikely(++t->syscalls % QUIESCENT_INTERVAL == 0) || exploring())

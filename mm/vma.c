@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "mm/coredump.h"
 #include "mm/device.h"
 #include "mm/file.h"
 #include "mm/knobs.h"
@@ -95,6 +96,7 @@ static int array_reserve(struct mm_struct *mm)
 /* There is room. */
 static void array_insert(struct mm_struct *mm, u32 at, struct vm_area_struct *vma)
 {
+	check_vmas_may_change(mm);
 	memmove(&mm->vmas[at + 1], &mm->vmas[at], (mm->nr_vmas - at) * sizeof(*mm->vmas));
 	mm->vmas[at] = vma;
 	mm->nr_vmas++;
@@ -255,6 +257,7 @@ int insert_vma(struct mm_struct *mm, struct vm_area_struct *vma)
 
 static void leaves_array(struct mm_struct *mm, const struct vm_area_struct *vma)
 {
+	check_vmas_may_change(mm);
 	mm->total_vm -= vma_pages(vma);
 	if (vma->vm_flags & VM_LOCKED)
 		mm->locked_vm -= vma_pages(vma);
@@ -314,6 +317,7 @@ static void rmap_unlock(const struct vm_area_struct *vma)
 
 void vma_set_flags(struct vm_area_struct *vma, u32 flags)
 {
+	check_vmas_may_change(vma->vm_mm);
 	rmap_lock(vma);
 	vma->vm_flags = flags;
 	rmap_unlock(vma);
@@ -323,6 +327,7 @@ void vma_set_bounds(struct vm_area_struct *vma, u64 start, u64 end)
 {
 	struct mm_struct *mm = vma->vm_mm;
 
+	check_vmas_may_change(mm);
 	mm->total_vm -= vma_pages(vma);
 	rmap_lock(vma);
 	vma->vm_start = start;
@@ -402,6 +407,7 @@ static struct vm_area_struct *merge_at(struct mm_struct *mm, u32 at)
 	struct vm_area_struct *keep = keep_upper ? upper : lower;
 	struct vm_area_struct *gone = keep_upper ? lower : upper;
 
+	check_vmas_may_change(mm);
 	event_record(&ev_merge, keep->id, gone->id);
 	rmap_lock(keep);
 	if (keep_upper) {
@@ -456,6 +462,7 @@ int expand_stack(struct vm_area_struct *vma, u64 addr)
 	pages = (vma->vm_start - addr) >> PAGE_SHIFT;
 	if (vma->vm_flags & VM_ACCOUNT && security_vm_enough_memory(mm, pages))
 		return -ENOMEM;
+	check_vmas_may_change(mm);
 	event_record(&ev_expand, vma->id, addr);
 	rmap_lock(vma);
 	vma->vm_start = addr;

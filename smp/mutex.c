@@ -130,7 +130,7 @@ void mutex_lock_nest_lock(struct mutex *m, enum lock_class outer)
 	might_sleep();
 	lockdep_assert_held(outer);
 	if (unlikely(cmpxchg(&m->owner, NULL, current)))
-		mutex_lock_slow(m);
+		(void)mutex_lock_slow(m, TASK_UNINTERRUPTIBLE);
 }
 
 void mutex_unlock_nest_lock(struct mutex *m)

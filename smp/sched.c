@@ -672,24 +672,30 @@ struct task_struct *task_create(struct machine *m, const char *comm, u32 flags, 
 	return t;
 }
 
-struct task_struct *task_create_thread(struct machine *m, const char *comm, u32 flags, u32 cpu,
-				       void (*entry)(void *), void *arg, int *err)
+struct task_struct *task_create_clone(struct machine *m, const char *comm, u32 flags, u32 cpu,
+				      void (*entry)(void *), void *arg, struct mm_struct *mm,
+				      bool thread, int *err)
 {
 	struct task_struct *t = task_alloc(m, comm, flags, cpu, entry, arg), *self = current;
 
 	*err = -ENOMEM;
 	if (!t)
 		return NULL;
+	if (!thread && signal_create(m, t)) {
+		free_task(m, t);
+		return NULL;
+	}
+	t->mm = t->active_mm = mm;
 	atomic_inc(&m->smp->nr_tasks);
 	spin_lock(&m->smp->tasklist_lock);
 	spin_lock(&self->sighand->siglock);
-	/* Whoever ends the group goes through its threads under siglock: it finds this one there,
-	 * or we find out here. */
+	/* Whoever ends the group, or stops all that use the mm, goes through the tasks under these
+	 * locks and kills us: it finds this one there, or we find out here. */
 	if (fatal_signal_pending(self) && !planted(KNOB_CLONE_ESCAPES_KILL))
 		*err = -EINTR;
 	else
 		*err = task_begin(m, t);
-	if (!*err)
+	if (!*err && thread)
 		signal_join(t, self);
 	spin_unlock(&self->sighand->siglock);
 	spin_unlock(&m->smp->tasklist_lock);

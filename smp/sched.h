@@ -85,12 +85,14 @@ struct task_struct *task_create(struct machine *m, const char *comm, u32 flags, 
 				void (*entry)(void *), void *arg);
 
 /*
- * The same for another thread of the caller's group (CLONE_THREAD). *err says why there is none:
- * -ENOMEM, or -EINTR if SIGKILL is pending for the caller, whose group is coming to an end: who
- * ends it has not counted this one.
+ * The same for a task that is to use @mm, the caller's: another thread of the caller's group
+ * (CLONE_THREAD), or else of a group of its own. It has the mm from the moment it can be found.
+ * *err says why there is none: -ENOMEM, or -EINTR if SIGKILL is pending for the caller: whoever
+ * ends its group, or stops all that use the mm, has not counted this one.
  */
-struct task_struct *task_create_thread(struct machine *m, const char *comm, u32 flags, u32 cpu,
-				       void (*entry)(void *), void *arg, int *err);
+struct task_struct *task_create_clone(struct machine *m, const char *comm, u32 flags, u32 cpu,
+				      void (*entry)(void *), void *arg, struct mm_struct *mm,
+				      bool thread, int *err);
 
 /* Makes a new task runnable for the first time. From set-up or from a running task. */
 void wake_up_new_task(struct task_struct *t);

@@ -20,8 +20,10 @@
  *
  * A group is emptied by exec (de_thread), which waits for the others: notify_count is how many it
  * still waits for, or -1 while it waits for the leader to become a zombie; group_exit_task is who
- * waits. Or by a group exit, which waits for nobody: SIGNAL_GROUP_EXIT. Whichever comes first under
- * siglock wins; SIGKILL from outside wins over an exec.
+ * waits. Or by a group exit, which waits for nobody: SIGNAL_GROUP_EXIT. Or by a core dump, which
+ * waits until the others are at their end: SIGNAL_GROUP_COREDUMP, group_exit_task is who dumps.
+ * Whichever comes first under siglock wins; SIGKILL from outside wins over an exec and cuts a dump
+ * short.
  */
 #ifndef SMP_SIGNAL_H
 #define SMP_SIGNAL_H
@@ -33,8 +35,10 @@
 #include "smp/spinlock.h"
 #include "smp/task.h"
 
-#define SIGKILL_NUMBER 9	      /* x86 */
-#define SIGNAL_GROUP_EXIT 0x00000004u /* v3.14 include/linux/sched.h */
+#define SIGKILL_NUMBER 9 /* x86 */
+/* v3.14 include/linux/sched.h */
+#define SIGNAL_GROUP_EXIT 0x00000004u
+#define SIGNAL_GROUP_COREDUMP 0x00000008u
 
 /* Handlers there are none, as SIGKILL can't be handled: the table is its lock and its count. */
 struct sighand_struct {
@@ -46,7 +50,7 @@ struct signal_struct {
 	u32 sigcnt;	     /* task_structs that refer to it; atomic */
 	u32 live;	     /* threads that have not begun to exit; atomic */
 	u32 nr_threads;	     /* on thread_head */
-	u32 flags;	     /* SIGNAL_GROUP_EXIT; atomic */
+	u32 flags;	     /* SIGNAL_GROUP_EXIT or _COREDUMP; atomic */
 	u32 group_exit_code; /* of SIGNAL_GROUP_EXIT */
 	s32 notify_count;    /* of the exec that empties the group */
 	u64 maxrss;	     /* high-water mark of the mms that the group has left, in pages */

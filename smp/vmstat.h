@@ -91,6 +91,15 @@
 	X(slot_vacant)                                                                             \
 	X(wait_other_thread)                                                                       \
 	X(reparent_thread)                                                                         \
+	X(coredump)                                                                                \
+	X(coredump_waited_for)                                                                     \
+	X(coredump_pages)                                                                          \
+	X(coredump_refused)                                                                        \
+	X(exec_core_dump)                                                                          \
+	X(mm_owner_next)                                                                           \
+	X(mm_owner_retry)                                                                          \
+	X(exe_file_read)                                                                           \
+	X(exe_file_set)                                                                            \
 	X(notifier_range)                                                                          \
 	X(notifier_page)                                                                           \
 	X(notifier_change_pte)                                                                     \

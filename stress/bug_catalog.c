@@ -130,6 +130,14 @@ const struct bug_case bug_cases[] = {
 	CASE("vfork-done-unlocked", "bugs/vfork-kill", 5000, "vfork-parent-gone"),
 	CASE("wait-wakes-forker-only", "bugs/group-children", 1000, "deadlock"),
 	CASE("exec-without-cred-guard", "bugs/setid-access", 1000, "mm-access-beyond-rights"),
+	CASE("exec-ignores-core-dump", "bugs/core-exec", 100, "deadlock"),
+	CASE("exit-misses-core-dump", "bugs/core-dump", 500, "deadlock"),
+	CASE("exit-leaves-core-dump", "bugs/core-dump", 100, "core-dump-alone"),
+	CASE("core-dump-own-group-only", "bugs/core-dump", 100, "core-dump-alone"),
+	CASE("core-dump-counted-late", "bugs/core-dump", 10000, "deadlock"),
+	CASE("owner-not-rechecked", "bugs/owner-exits", 300, "mm-owner"),
+	CASE("exe-file-not-held", "bugs/exe-exec", 5000, "file-used-after-close"),
+	CASE("exe-file-unlocked", "bugs/exe-set", 200, "file-used-after-close"),
 };
 const size_t nr_bug_cases = ARRAY_SIZE(bug_cases);
 

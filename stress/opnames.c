@@ -40,7 +40,13 @@
 	X(JOB_OP_PEEK, "peek", "[tfp", JOB_OP_ANY, "read TASK's pages as a debugger does")         \
 	X(JOB_OP_POKE, "poke", "[tfp", JOB_OP_ANY, "write them")                                   \
 	X(JOB_OP_ACCESS, "access", "[t", JOB_OP_ANY,                                               \
-	  "look at the mm of TASK, or of some, as debuggers may")
+	  "look at the mm of TASK, or of some, as debuggers may")                                  \
+	X(JOB_OP_COREDUMP, "coredump", "[ddk", JOB_OP_USER,                                        \
+	  "a process that dumps core; deeds of a thread and of a sharer")                          \
+	X(JOB_OP_READEXE, "readexe", "[t", JOB_OP_ANY,                                             \
+	  "read which file the job's task TASK, or some, executes, as /proc does")                 \
+	X(JOB_OP_SETEXE, "setexe", "", JOB_OP_USER,                                                \
+	  "unmap the program and execute another file, in name")
 
 const struct job_op_spec job_ops[NR_JOB_OPS] = {
 #define JOB_OP_ROW(id, name, signature, needs, help) [id] = {name, signature, needs, help},

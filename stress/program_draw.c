@@ -93,7 +93,8 @@ static const uint32_t base_weight[NR_JOB_OPS] = {
 	[JOB_OP_EXIT] = 2,    [JOB_OP_MSYNC] = 6,    [JOB_OP_TRUNCATE] = 2,  [JOB_OP_DROPCACHE] = 3,
 	[JOB_OP_YIELD] = 4,   [JOB_OP_SLEEP] = 1,    [JOB_OP_GETMM] = 4,     [JOB_OP_KTHREAD] = 4,
 	[JOB_OP_AGE] = 4,     [JOB_OP_THREADS] = 3,  [JOB_OP_HOTPLUG] = 3,   [JOB_OP_DEVICE] = 4,
-	[JOB_OP_PEEK] = 2,    [JOB_OP_POKE] = 3,     [JOB_OP_ACCESS] = 3,
+	[JOB_OP_PEEK] = 2,    [JOB_OP_POKE] = 3,     [JOB_OP_ACCESS] = 3,    [JOB_OP_COREDUMP] = 3,
+	[JOB_OP_READEXE] = 3, [JOB_OP_SETEXE] = 2,
 };
 
 /* The subset of this program: half of the operations, the rest more or less often. */
@@ -330,6 +331,7 @@ static void draw_numbers(struct drawing *d, uint32_t group, struct program_op *o
 		break;
 	case JOB_OP_GETMM:
 	case JOB_OP_ACCESS:
+	case JOB_OP_READEXE:
 		draw_number(op, below(d, (uint32_t)d->job->nr_groups));
 		break;
 	case JOB_OP_KTHREAD:
@@ -355,6 +357,11 @@ static void draw_numbers(struct drawing *d, uint32_t group, struct program_op *o
 		draw_number(op, below(d, (uint32_t)d->job->nr_groups));
 		draw_number(op, one_in(d, 4) ? below(d, FOREIGN_PAGES_MOST) : d->hot_page);
 		draw_number(op, 1 + below(d, d->hot_pages));
+		break;
+	case JOB_OP_COREDUMP:
+		draw_number(op, below(d, THREAD_DEED_MAX + 1));
+		draw_number(op, below(d, THREAD_DEED_MAX + 1));
+		draw_number(op, one_in(d, 4));
 		break;
 	case JOB_OP_AGE:
 		draw_number(op, 1 + below(d, AGE_FRAMES_MOST));
@@ -448,6 +455,7 @@ static bool is_heavy(const struct job_program *p)
 		case JOB_OP_EXEC_FAIL:
 		case JOB_OP_EXIT:
 		case JOB_OP_THREADS:
+		case JOB_OP_COREDUMP:
 			return true;
 		default:
 			break;

@@ -192,6 +192,7 @@ static void draw_other(struct mix_drawing *d, uint32_t which)
 		break;
 	case JOB_OP_GETMM:
 	case JOB_OP_ACCESS:
+	case JOB_OP_READEXE:
 		draw_number(op, below(d, d->nr_tasks));
 		break;
 	case JOB_OP_KTHREAD:
@@ -212,6 +213,11 @@ static void draw_other(struct mix_drawing *d, uint32_t which)
 		draw_number(op, below(d, d->nr_tasks));
 		draw_number(op, below(d, FOREIGN_PAGES));
 		draw_number(op, some_pages(d));
+		break;
+	case JOB_OP_COREDUMP:
+		draw_number(op, below(d, THREAD_DEED_MAX + 1));
+		draw_number(op, below(d, THREAD_DEED_MAX + 1));
+		draw_number(op, one_in(d, KILLED_ONE_IN));
 		break;
 	case JOB_OP_AGE:
 		draw_number(op, AGE_FRAMES);

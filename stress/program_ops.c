@@ -136,6 +136,15 @@ static void program_threads(struct user_task *u, const struct program_op *op)
 	user_threads(u, args, args[THREADS_OF_GROUP]);
 }
 
+static void program_coredump(struct user_task *u, const struct program_op *op)
+{
+	u32 args[3] = {0}; /* two deeds, and whether it is killed */
+
+	for (u32 i = 0; i < op->nr_args; i++)
+		args[i] = number(u, &op->args[i]);
+	user_coredump(u, args[0], args[1], args[2]);
+}
+
 static bool do_program_op(struct user_task *u, const struct program_op *op, struct region *r)
 {
 	const char *signature = job_ops[op->op].signature;
@@ -171,6 +180,9 @@ static bool do_program_op(struct user_task *u, const struct program_op *op, stru
 				op->nr_args > 1 ? number(u, &op->args[1]) : 0,
 				op->nr_args > 2 ? number(u, &op->args[2]) : 1);
 		return true;
+	case JOB_OP_COREDUMP:
+		program_coredump(u, op);
+		return true;
 	case JOB_OP_MSYNC:
 		sp.nr = u->slot->group->file_used ? (u32)u->slot->group->file_used->inode->max_pages
 						  : 0;
@@ -203,6 +215,7 @@ static bool do_program_op(struct user_task *u, const struct program_op *op, stru
 		break;
 	case JOB_OP_GETMM:
 	case JOB_OP_ACCESS:
+	case JOB_OP_READEXE:
 	case JOB_OP_EXEC_FAIL:
 		which = op->nr_args ? n : SOME;
 		break;

@@ -237,17 +237,6 @@ static __shadow void check_exact(const struct region *r, u32 page, u64 value)
 		  (unsigned long long)s->last);
 }
 
-int region_read(struct region *r, u32 page)
-{
-	u64 value;
-	int err = user_read(address_of(r, page), &value);
-
-	if (unlikely(err))
-		return access_failed(r, page, err, "read");
-	region_was_read(r, page, value, NULL);
-	return 0;
-}
-
 /* Has nothing happened to the page since, and is nothing open? */
 static __shadow bool unchanged(const struct shadow_page *s, const struct shadow_page *before)
 {
@@ -268,6 +257,22 @@ void region_was_read(const struct region *r, u32 page, u64 value, const struct s
 	if (r->exact && (!before || unchanged(&r->shadow[page], before)))
 		check_exact(r, page, value);
 	count_vm_event(VMSTAT_oracle_data_checks);
+}
+
+int region_read(struct region *r, u32 page)
+{
+	u64 value;
+	int err = user_read(address_of(r, page), &value);
+
+	if (unlikely(err))
+		return access_failed(r, page, err, "read");
+	region_was_read(r, page, value, NULL);
+	return 0;
+}
+
+void region_dumped(const struct region *r, u32 page, const u64 *words)
+{
+	region_was_read(r, page, words ? words[page % FRAME_WORDS] : 0, NULL);
 }
 
 static __shadow void shadow_written(struct shadow_page *s, u64 value, bool gone)

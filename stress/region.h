@@ -136,6 +136,9 @@ void region_watch(const struct region *r, u32 page, struct shadow_page *before);
 void region_was_read(const struct region *r, u32 page, u64 value, const struct shadow_page *before);
 void region_was_written(struct region *r, u32 page, u64 value, const struct shadow_page *before);
 
+/* A core dump has @words (FRAME_WORDS) for @page, or NULL: a hole. */
+void region_dumped(const struct region *r, u32 page, const u64 *words);
+
 /* Around an operation that makes the contents of [page, page + nr) zero. @writes has room for nr
  * counts; the same array for both. */
 void region_zap_begin(struct region *r, u32 page, u32 nr, u32 *writes);

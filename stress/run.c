@@ -87,7 +87,7 @@ static void lost(struct run *run, const struct error *err)
 }
 
 /* The names stay where the tables are: counters point to them. */
-static const char *const op_counter_names[NR_JOB_OPS] = {
+static const char *const op_counter_names[] = {
 	"op_read",	"op_write",   "op_madvise_dontneed",
 	"op_mmap",	"op_munmap",  "op_mprotect",
 	"op_brk",	"op_mlock",   "op_munlock",
@@ -97,7 +97,10 @@ static const char *const op_counter_names[NR_JOB_OPS] = {
 	"op_getmm",	"op_kthread", "op_age",
 	"op_threads",	"op_hotplug", "op_device",
 	"op_peek",	"op_poke",    "op_access",
+	"op_coredump",	"op_readexe", "op_setexe",
 };
+_Static_assert(ARRAY_SIZE(op_counter_names) == NR_JOB_OPS, "every operation has a counter's name");
+_Static_assert(NR_JOB_OPS + NR_VMSTAT_ITEMS <= RUN_COUNTERS_MAX, "a report has every counter");
 
 size_t run_counter_names(struct counter *counters, size_t max)
 {

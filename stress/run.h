@@ -19,7 +19,7 @@
 #include "stress/record_lines.h"
 #include "stress/world.h"
 
-#define RUN_COUNTERS_MAX 128
+#define RUN_COUNTERS_MAX 256
 
 struct run {
 	const struct config *config;

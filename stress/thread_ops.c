@@ -71,8 +71,7 @@ static void forked_main(void *arg)
 	sys_exit(0);
 }
 
-/* Its own child and those of the other threads: whoever comes first. */
-static void fork_and_wait(void)
+void user_fork_and_wait(void)
 {
 	if (sys_clone(0, "child", forked_main, NULL, NULL) < 0)
 		return;
@@ -84,6 +83,7 @@ static void do_deed(struct user_task *u, struct member *member)
 {
 	struct family *f = member->family;
 	struct exec_image image;
+	struct region memory;
 
 	switch ((enum thread_deed)member->deed) {
 	case THREAD_CLONES:
@@ -101,11 +101,16 @@ static void do_deed(struct user_task *u, struct member *member)
 		user_spawn(u);
 		break;
 	case THREAD_FORKS:
-		fork_and_wait();
+		user_fork_and_wait();
 		break;
 	case THREAD_EXITS_GROUP:
 		family_put(f);
 		sys_exit_group(0);
+	case THREAD_DUMPS_CORE:
+		/* The family is its parent's, who may be gone before the core is written. */
+		memory = f->memory;
+		family_put(f);
+		user_dump_core(&memory);
 	}
 }
 
@@ -141,16 +146,16 @@ static void leader_main(void *arg)
  * knows what was written last. */
 static void describe_memory(struct user_task *u, struct region *copy)
 {
-	const struct region *r = u->anon.start ? &u->anon : &u->slot->group->shared;
+	const struct region *r = region_start(&u->anon) ? &u->anon : &u->slot->group->shared;
 
 	*copy = (struct region){
 		.kind = REGION_ANON,
-		.start = r->start,
+		.start = region_start(r),
 		.pages = r->pages,
 		.domain = r->domain,
 		.inherited = r->inherited,
-		.unstable = r->unstable,
-		.haunted = r->haunted || r->gone,
+		.unstable = region_flag(r->unstable),
+		.haunted = region_flag(r->haunted) || region_flag(r->gone),
 	};
 	snprintf(copy->name, sizeof(copy->name), "%s", r->name);
 }

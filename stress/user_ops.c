@@ -622,6 +622,14 @@ static void random_threads(struct user_task *u)
 			     : 1 + user_choose_below(u, THREAD_KILL_MAX));
 }
 
+static void random_coredump(struct user_task *u)
+{
+	u32 thread = user_choose_below(u, THREAD_DEED_MAX + 1);
+	u32 process = user_choose_below(u, THREAD_DEED_MAX + 1);
+
+	user_coredump(u, thread, process, !user_choose_below(u, KILLED_ONE_IN));
+}
+
 /* One exec in so many that fail does so when the old image is gone. */
 #define FAILS_AFTER_ONE_IN 4
 
@@ -688,6 +696,12 @@ bool user_do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n, u32
 	case JOB_OP_ACCESS:
 		(void)sys_access_mm(task_pid(u, which == SOME ? some_task(u) : which));
 		break;
+	case JOB_OP_READEXE:
+		(void)sys_read_exe(task_pid(u, which == SOME ? some_task(u) : which));
+		break;
+	case JOB_OP_SETEXE:
+		user_set_exe(u);
+		break;
 	case JOB_OP_KTHREAD:
 		while (n--)
 			op_kthread(u, which == SOME ? some_task(u) : which);
@@ -705,6 +719,7 @@ bool user_do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n, u32
 	case JOB_OP_DEVICE:
 	case JOB_OP_PEEK:
 	case JOB_OP_POKE:
+	case JOB_OP_COREDUMP:
 	case NR_JOB_OPS:
 		break;
 	}
@@ -745,6 +760,9 @@ bool user_op_random(struct user_task *u, enum job_op op)
 	case JOB_OP_PEEK:
 	case JOB_OP_POKE:
 		user_foreign_op(u, op, SOME, user_choose_below(u, OP_PAGES_MAX), some_pages(u));
+		return true;
+	case JOB_OP_COREDUMP:
+		random_coredump(u);
 		return true;
 	case JOB_OP_MSYNC:
 		sp = (struct span){.nr = g->file_used ? (u32)g->file_used->inode->max_pages : 0};

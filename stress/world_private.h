@@ -139,6 +139,9 @@ bool user_op_program(struct user_task *u, const struct program_op *op);
 int user_exec(struct user_task *u, u32 stack_pages);
 /* The image that tasks execute; 0: with the usual stack. */
 struct exec_image user_image(struct user_task *u, u32 stack_pages);
+/* thread_ops.c: forks a child and waits for it and for those of the caller's group: whoever comes
+ * first. */
+void user_fork_and_wait(void);
 /* spawn.c: starts a program as posix_spawn does, with a vfork child, and waits for its end. */
 void user_spawn(struct user_task *u);
 /* thread_ops.c: the operation "threads": forks a process of THREADS_OF_GROUP threads, which do
@@ -148,6 +151,15 @@ void user_threads(struct user_task *u, const u32 *deeds, u32 kill);
 /* device_ops.c: the operation "device", "peek" or "poke" on @nr pages of the memory of
  * the job's task @task (SOME draws one), from page @first on. */
 void user_foreign_op(struct user_task *u, enum job_op op, u32 task, u32 first, u32 nr);
+/* core_ops.c: the operation "coredump": forks a process that dumps core, with a thread and a
+ * process that shares its memory, which do their deeds, and waits for all of them; with @kill it
+ * sends the process SIGKILL before. */
+void user_coredump(struct user_task *u, u32 thread_deed, u32 process_deed, bool kill);
+/* The caller dumps core, of which the part where @memory is is looked at, and dies. */
+__attribute__((noreturn)) void user_dump_core(struct region *memory);
+/* exe_ops.c: the operation "setexe": the task unmaps the image that it executes, of which nothing
+ * is needed, and says that it executes another file. */
+void user_set_exe(struct user_task *u);
 /* Maps anon (and file) regions of the group afresh. */
 int user_map_working_set(struct user_task *u);
 

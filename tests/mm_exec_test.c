@@ -5,6 +5,7 @@
  */
 #include "mm_life_machine.h"
 
+#include "mm/coredump.h"
 #include "mm/notifier.h"
 #include "smp/signal.h"
 
@@ -310,6 +311,7 @@ static void exec_refused(void *arg)
 {
 	struct life *l = arg;
 	struct exec_image bad = l->image;
+	struct core_state dump;
 	struct mm_struct *mm;
 	u64 frees;
 	s64 anon;
@@ -340,7 +342,7 @@ static void exec_refused(void *arg)
 	check_untouched(mm, anon);
 
 	/* A core dump of the old mm has begun. */
-	mm->core_state = mm;
+	mm->core_state = &dump;
 	EXPECT(sys_execve(&l->image) == -EINTR);
 	mm->core_state = NULL;
 	check_untouched(mm, anon);
