@@ -8,6 +8,7 @@
 #include "mm/memory.h"
 #include "mm/mm.h"
 #include "mm/mm_block.h"
+#include "mm/mm_slots.h"
 #include "mm/rmap.h"
 #include "mm/rss.h"
 #include "mm/syscalls.h"
@@ -55,7 +56,7 @@ uncharge:
  */
 static int dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 {
-	int err = 0;
+	int err;
 
 	down_write(&oldmm->mmap_sem);
 	down_write_nested(&mm->mmap_sem, LOCK_CLASS_mmap_sem_nested);
@@ -70,6 +71,7 @@ static int dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 	mm->arg_end = oldmm->arg_end;
 	mm->mmap_base = oldmm->mmap_base;
 	set_mm_exe_file(mm, oldmm->exe_file);
+	err = mm_slots_fork(mm, oldmm);
 	for (u32 i = 0; !err && i < oldmm->nr_vmas; i++)
 		err = dup_vma(mm, oldmm, oldmm->vmas[i]);
 	/* What the parent may no longer write has been flushed VMA by VMA (copy_page_range). */

@@ -59,6 +59,13 @@
 	  "a VMA is unhooked from its anon_vmas only after its page tables are freed")             \
 	X(ZEROED_LATE, "page-zeroed-after-map",                                                    \
 	  "a fresh anonymous page is cleared after it has been mapped")                            \
+	X(KSM_EXIT_LATE, "ksm-exit-late", "mmput calls ksm_exit after exit_mmap")                  \
+	X(SCANNER_EXIT_NO_WAIT, "scanner-exit-no-wait",                                            \
+	  "khugepaged_exit and ksm_exit do not wait for a scanner that is in the mm")              \
+	X(SCANNER_NO_EXIT_TEST, "scanner-no-exit-test",                                            \
+	  "a scanner walks a registered mm without looking whether it has users left")             \
+	X(SLOT_NOT_PINNED, "mm-slot-not-pinned",                                                   \
+	  "a registered mm is on the scanner's list without mm_count")                             \
 	X(COMM_UNLOCKED, "exec-comm-unlocked", "exec renames the task without task_lock")
 
 enum mm_knob {

@@ -10,6 +10,7 @@
 #include "mm/mm.h"
 #include "mm/mm_block.h"
 #include "mm/mm_machine.h"
+#include "mm/mm_slots.h"
 #include "mm/rss.h"
 #include "mm/syscalls.h"
 #include "mm/vma.h"
@@ -139,16 +140,24 @@ static void check_torn_down(const struct mm_struct *mm)
 }
 
 /*
- * What the kernel does here for subsystems that this machine does not have, and where their turn
- * will be: uprobes' state is cleared, aio contexts exit, ksm_exit() and khugepaged_exit() wait for
- * their scanners to be out of the mm, all before exit_mmap(); the binary format's module is put
- * after it.
+ * (B1) Clients of the mm that are not its users are shut out before exit_mmap(). What the kernel
+ * does here for subsystems that this machine does not have, and where their turn will be: uprobes'
+ * state is cleared and aio contexts exit, before the scanners; the binary format's module is put
+ * after exit_mmap().
  */
 static void mmput_last(struct mm_struct *mm)
 {
+	bool late = planted(KNOB_KSM_EXIT_LATE);
+
 	event_record(&ev_mmput_last, mm->context.id, 0);
 	count_vm_event(VMSTAT_mmput_last);
+	if (likely(!late))
+		mm_slots_exit(mm, MM_SCANNER_KSM);
+	mm_slots_exit(mm, MM_SCANNER_KHUGEPAGED);
+	mm_slots_check_left(mm);
 	exit_mmap(mm);
+	if (unlikely(late))
+		mm_slots_exit(mm, MM_SCANNER_KSM);
 	set_mm_exe_file(mm, NULL);
 	check_torn_down(mm);
 	mmdrop(mm);

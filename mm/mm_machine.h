@@ -20,6 +20,7 @@ struct lru_machine;
 struct lru_percpu;
 struct memcg_machine;
 struct memcg_percpu;
+struct mm_slots;
 struct mm_struct;
 struct pcp_list;
 struct zone;
@@ -56,6 +57,7 @@ struct mm_machine {
 
 	struct kmem_cache *vma_arrays[VMA_ARRAY_SIZES]; /* vma.c: arrays beyond vmas_inline */
 	struct device_driver *driver;			/* device.c */
+	struct mm_slots *slots;				/* mm_slots.c: one a scanner */
 };
 
 struct mm_percpu {

@@ -10,6 +10,7 @@
 #include "mm/mm.h"
 #include "mm/mm_block.h"
 #include "mm/mm_machine.h"
+#include "mm/mm_slots.h"
 #include "mm/mmu_gather.h"
 #include "mm/page_alloc.h"
 #include "mm/rmap.h"
@@ -123,6 +124,8 @@ int mm_setup(struct machine *m, const struct mm_options *options)
 		err = vma_setup(m);
 	if (!err)
 		err = files_setup(m);
+	if (!err)
+		err = mm_slots_setup(m);
 	if (!err)
 		err = caches_setup(m);
 	return err ? err : boot(m);

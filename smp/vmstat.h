@@ -53,6 +53,10 @@
 	X(mmdrop_last)                                                                             \
 	X(get_task_mm_ok)                                                                          \
 	X(get_task_mm_none)                                                                        \
+	X(mm_slot_enter)                                                                           \
+	X(mm_slot_exit_waits)                                                                      \
+	X(mm_slot_collected)                                                                       \
+	X(scanner_pages)                                                                           \
 	X(notifier_range)                                                                          \
 	X(audits)                                                                                  \
 	X(oracle_data_checks)                                                                      \

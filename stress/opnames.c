@@ -30,7 +30,14 @@
 	X(JOB_OP_KTHREAD, "kthread", "[nt", JOB_OP_ANY,                                            \
 	  "let a kernel thread run on TASK's or somebody's mm")                                    \
 	X(JOB_OP_AGE, "age", "[ng", JOB_OP_ANY,                                                    \
-	  "ask by rmap who has used N page frames, 8 by default")
+	  "ask by rmap who has used N page frames, 8 by default")                                  \
+	X(JOB_OP_MERGEABLE, "mergeable", "", JOB_OP_USER,                                          \
+	  "madvise(MADV_MERGEABLE): KSM may scan the address space")                               \
+	X(JOB_OP_HUGEPAGE, "hugepage", "", JOB_OP_USER,                                            \
+	  "madvise(MADV_HUGEPAGE): khugepaged may scan it")                                        \
+	X(JOB_OP_KSMD, "ksmd", "[p", JOB_OP_ANY,                                                   \
+	  "a turn of KSM's scanner over PAGES pages, 16 by default")                               \
+	X(JOB_OP_KHUGEPAGED, "khugepaged", "[p", JOB_OP_ANY, "a turn of khugepaged's")
 
 const struct job_op_spec job_ops[NR_JOB_OPS] = {
 #define JOB_OP_ROW(id, name, signature, needs, help) [id] = {name, signature, needs, help},

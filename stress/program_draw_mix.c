@@ -156,6 +156,7 @@ static void forget_extra(struct mix_drawing *d)
  * from 0). */
 #define FAILS_AFTER_ONE_IN 4
 #define AGE_FRAMES 8
+#define SCAN_PAGES 16
 #define FRAMES 65536
 
 static void draw_other(struct mix_drawing *d, uint32_t which)
@@ -187,6 +188,10 @@ static void draw_other(struct mix_drawing *d, uint32_t which)
 	case JOB_OP_KTHREAD:
 		draw_number(op, 1);
 		draw_number(op, below(d, d->nr_tasks));
+		break;
+	case JOB_OP_KSMD:
+	case JOB_OP_KHUGEPAGED:
+		draw_number(op, SCAN_PAGES);
 		break;
 	case JOB_OP_AGE:
 		draw_number(op, AGE_FRAMES);

@@ -87,13 +87,15 @@ static void lost(struct run *run, const struct error *err)
 static size_t op_counters(const struct world *w, struct counter *counters, size_t max)
 {
 	static const char *const names[NR_JOB_OPS] = {
-		"op_read",	"op_write",   "op_madvise_dontneed",
-		"op_mmap",	"op_munmap",  "op_mprotect",
-		"op_brk",	"op_mlock",   "op_munlock",
-		"op_fork",	"op_exec",    "op_exec_fail",
-		"op_exit",	"op_msync",   "op_truncate",
-		"op_dropcache", "op_yield",   "op_sleep",
-		"op_getmm",	"op_kthread", "op_age",
+		"op_read",	 "op_write",	"op_madvise_dontneed",
+		"op_mmap",	 "op_munmap",	"op_mprotect",
+		"op_brk",	 "op_mlock",	"op_munlock",
+		"op_fork",	 "op_exec",	"op_exec_fail",
+		"op_exit",	 "op_msync",	"op_truncate",
+		"op_dropcache",	 "op_yield",	"op_sleep",
+		"op_getmm",	 "op_kthread",	"op_age",
+		"op_mergeable",	 "op_hugepage", "op_ksmd",
+		"op_khugepaged",
 	};
 	size_t nr = 0;
 

@@ -452,6 +452,9 @@ static void op_kthread(struct user_task *u, u32 task)
 		(void)sys_peek_mm(pid);
 }
 
+/* Pages in a turn of a scanner that is not told. */
+#define SCAN_PAGES 16
+
 /* Frames that one "age" looks at if it is not told. */
 #define AGE_FRAMES 8
 
@@ -627,6 +630,18 @@ static bool do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n, u
 	case JOB_OP_AGE:
 		(void)sys_age_pages(which == SOME ? some_frame(u) : which, n);
 		break;
+	case JOB_OP_MERGEABLE:
+		(void)sys_madvise_scan(MM_SCANNER_KSM);
+		break;
+	case JOB_OP_HUGEPAGE:
+		(void)sys_madvise_scan(MM_SCANNER_KHUGEPAGED);
+		break;
+	case JOB_OP_KSMD:
+		sys_scan_mms(MM_SCANNER_KSM, n);
+		break;
+	case JOB_OP_KHUGEPAGED:
+		sys_scan_mms(MM_SCANNER_KHUGEPAGED, n);
+		break;
 	case JOB_OP_MMAP:
 	case JOB_OP_MUNMAP:
 	case JOB_OP_MPROTECT:
@@ -683,6 +698,10 @@ bool user_op_random(struct user_task *u, enum job_op op)
 		break;
 	case JOB_OP_AGE:
 		n = AGE_FRAMES;
+		break;
+	case JOB_OP_KSMD:
+	case JOB_OP_KHUGEPAGED:
+		n = SCAN_PAGES;
 		break;
 	default:
 		if (job_ops[op].needs == JOB_OP_REGION && !sp.r)
@@ -845,6 +864,10 @@ static bool do_program_op(struct user_task *u, const struct program_op *op, stru
 	case JOB_OP_AGE:
 		n = op->nr_args ? n : AGE_FRAMES;
 		which = op->nr_args > 1 ? number(u, &op->args[1]) : SOME;
+		break;
+	case JOB_OP_KSMD:
+	case JOB_OP_KHUGEPAGED:
+		n = op->nr_args ? n : SCAN_PAGES;
 		break;
 	case JOB_OP_KTHREAD:
 		which = op->nr_args > 1 ? number(u, &op->args[1]) : SOME;
