@@ -66,6 +66,10 @@
 	  "a scanner walks a registered mm without looking whether it has users left")             \
 	X(SLOT_NOT_PINNED, "mm-slot-not-pinned",                                                   \
 	  "a registered mm is on the scanner's list without mm_count")                             \
+	X(AIO_EXIT_NO_WAIT, "aio-exit-no-wait",                                                    \
+	  "exit_aio does not wait for requests that are under way (6098b45b32e6)")                 \
+	X(AIO_NOT_PINNED, "aio-page-not-pinned",                                                   \
+	  "a request does not take a reference of the page that it is for")                        \
 	X(COMM_UNLOCKED, "exec-comm-unlocked", "exec renames the task without task_lock")
 
 enum mm_knob {

@@ -3,6 +3,7 @@
  * The two reference counts of an mm (seed_path B): mm_users, whose last drop tears the address
  * space down, and mm_count, whose last drop frees the structure.
  */
+#include "mm/aio.h"
 #include "mm/file.h"
 #include "mm/knobs.h"
 #include "mm/memcg.h"
@@ -142,8 +143,7 @@ static void check_torn_down(const struct mm_struct *mm)
 /*
  * (B1) Clients of the mm that are not its users are shut out before exit_mmap(). What the kernel
  * does here for subsystems that this machine does not have, and where their turn will be: uprobes'
- * state is cleared and aio contexts exit, before the scanners; the binary format's module is put
- * after exit_mmap().
+ * state is cleared first of all; the binary format's module is put after exit_mmap().
  */
 static void mmput_last(struct mm_struct *mm)
 {
@@ -151,6 +151,7 @@ static void mmput_last(struct mm_struct *mm)
 
 	event_record(&ev_mmput_last, mm->context.id, 0);
 	count_vm_event(VMSTAT_mmput_last);
+	exit_aio(mm);
 	if (likely(!late))
 		mm_slots_exit(mm, MM_SCANNER_KSM);
 	mm_slots_exit(mm, MM_SCANNER_KHUGEPAGED);

@@ -57,6 +57,7 @@ struct mm_machine {
 
 	struct kmem_cache *vma_arrays[VMA_ARRAY_SIZES]; /* vma.c: arrays beyond vmas_inline */
 	struct device_driver *driver;			/* device.c */
+	struct kmem_cache *ioctx_cache, *aio_cache;	/* aio.c */
 	struct mm_slots *slots;				/* mm_slots.c: one a scanner */
 };
 

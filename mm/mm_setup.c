@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "mm/aio.h"
 #include "mm/file.h"
 #include "mm/lru.h"
 #include "mm/memcg.h"
@@ -126,6 +127,8 @@ int mm_setup(struct machine *m, const struct mm_options *options)
 		err = files_setup(m);
 	if (!err)
 		err = mm_slots_setup(m);
+	if (!err)
+		err = aio_setup(m);
 	if (!err)
 		err = caches_setup(m);
 	return err ? err : boot(m);

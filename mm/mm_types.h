@@ -26,6 +26,7 @@
 
 struct anon_vma;
 struct file;
+struct kioctx;
 struct mem_cgroup;
 struct mm_slot;
 struct mmu_notifier_mm;
@@ -113,6 +114,7 @@ struct mm_struct {
 
 	/* mm_slots.c: the lock of each scanner's list. */
 	struct mm_slot *slots[NR_MM_SCANNERS];
+	struct kioctx *ioctx; /* aio.c; atomic: set once */
 	u32 oracle_scanners;  /* scanners that walk this mm */
 	u32 oracle_torn_down; /* exit_mmap() has begun */
 

@@ -95,6 +95,10 @@ int sys_peek_mm(u32 pid);
  */
 u64 sys_age_pages(u64 pfn, u64 nr);
 
+/* Starts a request for the page at @addr, which must be mapped and present; it goes on while the
+ * caller does (aio.h). 0, -EFAULT, or -EAGAIN without memory. */
+int sys_io_submit(u64 addr);
+
 /* A turn of ksmd or khugepaged: @nr_pages pages of registered address spaces, from where the last
  * turn ended, but not beyond the end of the list (mm_slots.h). */
 void sys_scan_mms(enum mm_scanner which, u32 nr_pages);

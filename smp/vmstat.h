@@ -57,6 +57,9 @@
 	X(mm_slot_exit_waits)                                                                      \
 	X(mm_slot_collected)                                                                       \
 	X(scanner_pages)                                                                           \
+	X(aio_submit)                                                                              \
+	X(aio_complete)                                                                            \
+	X(aio_exit_waits)                                                                          \
 	X(notifier_range)                                                                          \
 	X(audits)                                                                                  \
 	X(oracle_data_checks)                                                                      \

@@ -87,6 +87,8 @@ const struct bug_case bug_cases[] = {
 	CASE("scanner-exit-no-wait", "bugs/scanners", 100, "scanner-in-dead-mm"),
 	CASE("scanner-no-exit-test", "bugs/scanners", 100, "scanner-in-dead-mm"),
 	CASE("mm-slot-not-pinned", "bugs/scanners", 100, "mm-use-after-free"),
+	CASE("aio-exit-no-wait", "bugs/aio", 200, "aio-after-exit", "mm-use-after-free"),
+	CASE("aio-page-not-pinned", "bugs/aio", 200, "aio-page-freed"),
 	{.slug = "exec-comm-unlocked",
 	 .job = "bugs/rename",
 	 .invariants = {"data-race"},

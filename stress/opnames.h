@@ -46,6 +46,7 @@ enum job_op {
 	JOB_OP_HUGEPAGE,
 	JOB_OP_KSMD,
 	JOB_OP_KHUGEPAGED,
+	JOB_OP_AIO,
 	NR_JOB_OPS,
 };
 

@@ -94,7 +94,7 @@ static const uint32_t base_weight[NR_JOB_OPS] = {
 	[JOB_OP_DROPCACHE] = 3,	 [JOB_OP_YIELD] = 4,	[JOB_OP_SLEEP] = 1,
 	[JOB_OP_GETMM] = 4,	 [JOB_OP_KTHREAD] = 4,	[JOB_OP_AGE] = 4,
 	[JOB_OP_MERGEABLE] = 2,	 [JOB_OP_HUGEPAGE] = 2, [JOB_OP_KSMD] = 3,
-	[JOB_OP_KHUGEPAGED] = 3,
+	[JOB_OP_KHUGEPAGED] = 3, [JOB_OP_AIO] = 3,
 };
 
 /* The subset of this program: half of the operations, the rest more or less often. */
@@ -390,7 +390,7 @@ static void add_op(struct drawing *d, uint32_t group, uint32_t which)
 		draw_region(op, r->name);
 		if (which == JOB_OP_MPROTECT)
 			draw_number(op, below(d, 2));
-		if (which == JOB_OP_READ || which == JOB_OP_WRITE)
+		if (which == JOB_OP_READ || which == JOB_OP_WRITE || which == JOB_OP_AIO)
 			draw_span(d, op, r);
 		else
 			draw_span_or_all(d, op, r);

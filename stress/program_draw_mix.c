@@ -230,6 +230,7 @@ static void draw_one(struct mix_drawing *d)
 	case JOB_OP_MPROTECT:
 	case JOB_OP_MLOCK:
 	case JOB_OP_MUNLOCK:
+	case JOB_OP_AIO:
 		if (some_span(d, &sp))
 			add_on_span(d, which, &sp);
 		break;
