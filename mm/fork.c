@@ -11,6 +11,7 @@
 #include "mm/mm_slots.h"
 #include "mm/rmap.h"
 #include "mm/rss.h"
+#include "mm/swap_mms.h"
 #include "mm/syscalls.h"
 #include "mm/vma.h"
 #include "smp/sched.h"
@@ -72,6 +73,7 @@ static int dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 	mm->mmap_base = oldmm->mmap_base;
 	set_mm_exe_file(mm, oldmm->exe_file);
 	err = mm_slots_fork(mm, oldmm);
+	swap_mms_fork(mm, oldmm);
 	for (u32 i = 0; !err && i < oldmm->nr_vmas; i++)
 		err = dup_vma(mm, oldmm, oldmm->vmas[i]);
 	/* What the parent may no longer write has been flushed VMA by VMA (copy_page_range). */

@@ -70,6 +70,9 @@
 	  "exit_aio does not wait for requests that are under way (6098b45b32e6)")                 \
 	X(AIO_NOT_PINNED, "aio-page-not-pinned",                                                   \
 	  "a request does not take a reference of the page that it is for")                        \
+	X(MMGET_ZERO, "swapoff-takes-dead-mm",                                                     \
+	  "swapoff raises mm_users of an mm on its list without looking whether it is zero")       \
+	X(MMLIST_NOT_LEFT, "mmlist-not-left", "mmput leaves the mm on swapoff's list")             \
 	X(COMM_UNLOCKED, "exec-comm-unlocked", "exec renames the task without task_lock")
 
 enum mm_knob {

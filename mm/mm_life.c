@@ -13,6 +13,7 @@
 #include "mm/mm_machine.h"
 #include "mm/mm_slots.h"
 #include "mm/rss.h"
+#include "mm/swap_mms.h"
 #include "mm/syscalls.h"
 #include "mm/vma.h"
 #include "smp/sched.h"
@@ -34,8 +35,10 @@ INVARIANT(inv_count_underflow, "mm-count-underflow", "mm_count is dropped as oft
 INVARIANT(inv_freed_in_use, "mm-freed-in-use",
 	  "a freed mm has no users and no CPU has it loaded or borrows it");
 INVARIANT(inv_bad_rss, "bad-rss-counter", "the counters of an mm without pages are zero");
-INVARIANT(inv_not_empty, "mm-not-torn-down",
-	  "an mm without users has no VMAs, page tables, open notifier ranges or files");
+INVARIANT(
+	inv_not_empty, "mm-not-torn-down",
+	"an mm without users has no VMAs, page tables, open notifier ranges or files and is on no "
+	"walker's list");
 
 /* Looks at memory that may have been freed: that is what it is for. */
 __attribute__((no_sanitize("address"))) static u32 magic_of(const struct mm_struct *mm)
@@ -138,6 +141,8 @@ static void check_torn_down(const struct mm_struct *mm)
 			  mm->context.id, mm->nr_vmas, (long long)oracle_read(mm->nr_ptes),
 			  oracle_read(mm->oracle_notifier_depth),
 			  mm->exe_file ? "an exe_file" : "no exe_file");
+	if (unlikely(oracle_read(mm->on_swap_list)))
+		VIOLATION(&inv_not_empty, "mm%u goes and is on swapoff's list", mm->context.id);
 }
 
 /*
@@ -160,6 +165,7 @@ static void mmput_last(struct mm_struct *mm)
 	if (unlikely(late))
 		mm_slots_exit(mm, MM_SCANNER_KSM);
 	set_mm_exe_file(mm, NULL);
+	swap_mms_leave(mm);
 	check_torn_down(mm);
 	mmdrop(mm);
 }
@@ -240,6 +246,16 @@ static void mmget_checked(struct mm_struct *mm, const struct task_struct *task)
 		VIOLATION(&inv_users_zero,
 			  "mm_users of mm%u raised from 0 for pid %u's address space",
 			  mm->context.id, task->pid);
+}
+
+bool mmget_not_zero(struct mm_struct *mm)
+{
+	if (planted(KNOB_MMGET_ZERO)) {
+		mmget_checked(mm, current);
+		return true;
+	}
+	mm_check_alive(mm, __func__);
+	return atomic_inc_not_zero(&mm->mm_users);
 }
 
 struct mm_struct *get_task_mm(struct task_struct *task)

@@ -43,9 +43,10 @@ struct mm_machine {
 	struct kmem_cache *mm_cache, *vma_cache, *anon_vma_cache, *avc_cache;
 	spinlock_t mmlist_lock; /* guards mmlist and the mmlist members of mms */
 	__line_aligned struct cds_list_head
-		mmlist;	 /* every mm_struct from mm_alloc() to its freeing */
-	u32 next_mm_id;	 /* atomic */
-	u32 next_domain; /* atomic; see mm_struct.domain */
+		mmlist;		       /* every mm_struct from mm_alloc() to its freeing */
+	struct cds_list_head swap_mms; /* mmlist_lock: mms that use swap (swap_mms.c) */
+	u32 next_mm_id;		       /* atomic */
+	u32 next_domain;	       /* atomic; see mm_struct.domain */
 
 	bool table_free_rcu; /* page tables are freed by RCU instead of after the flush alone */
 	u32 gather_bundle;   /* pages in a gather's first batch (mmu_gather.h) */

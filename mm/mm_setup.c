@@ -36,6 +36,7 @@ static int mm_machine_alloc(struct machine *m, const struct mm_options *o)
 	mm->gather_batches = o->gather_batches == ~0u ? MAX_GATHER_BATCH_COUNT : o->gather_batches;
 	spin_lock_init(&mm->mmlist_lock, LOCK_CLASS_mmlist_lock);
 	CDS_INIT_LIST_HEAD(&mm->mmlist);
+	CDS_INIT_LIST_HEAD(&mm->swap_mms);
 	for (u32 i = 0; i < m->nr_vcpus; i++) {
 		m->vcpus[i].mm = arena_alloc(&m->arena, sizeof(struct mm_percpu), CACHE_LINE);
 		if (!m->vcpus[i].mm)

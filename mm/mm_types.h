@@ -118,6 +118,10 @@ struct mm_struct {
 	u32 oracle_scanners;  /* scanners that walk this mm */
 	u32 oracle_torn_down; /* exit_mmap() has begun */
 
+	/* swap_mms.c, mmlist_lock. */
+	u32 on_swap_list; /* atomic */
+	struct cds_list_head swap_node;
+
 	/* mmlist_lock. On a line of its own: neighbours on the list write it. The list's head has
 	 * the same alignment, so that a walk's last step, from the head, computes an aligned
 	 * address. */

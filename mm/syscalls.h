@@ -99,6 +99,12 @@ u64 sys_age_pages(u64 pfn, u64 nr);
  * caller does (aio.h). 0, -EFAULT, or -EAGAIN without memory. */
 int sys_io_submit(u64 addr);
 
+/* The caller's address space has a page in swap from now on (swap_mms.h). */
+void sys_swap_use(void);
+
+/* Visits every address space that uses swap, as its user for a while, as swapoff does; how many. */
+u32 sys_swapoff(void);
+
 /* A turn of ksmd or khugepaged: @nr_pages pages of registered address spaces, from where the last
  * turn ended, but not beyond the end of the list (mm_slots.h). */
 void sys_scan_mms(enum mm_scanner which, u32 nr_pages);

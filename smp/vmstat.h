@@ -60,6 +60,9 @@
 	X(aio_submit)                                                                              \
 	X(aio_complete)                                                                            \
 	X(aio_exit_waits)                                                                          \
+	X(swap_mms)                                                                                \
+	X(swapoff_visits)                                                                          \
+	X(swapoff_exiting)                                                                         \
 	X(notifier_range)                                                                          \
 	X(audits)                                                                                  \
 	X(oracle_data_checks)                                                                      \

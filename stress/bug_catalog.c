@@ -89,6 +89,8 @@ const struct bug_case bug_cases[] = {
 	CASE("mm-slot-not-pinned", "bugs/scanners", 100, "mm-use-after-free"),
 	CASE("aio-exit-no-wait", "bugs/aio", 200, "aio-after-exit", "mm-use-after-free"),
 	CASE("aio-page-not-pinned", "bugs/aio", 200, "aio-page-freed"),
+	CASE("swapoff-takes-dead-mm", "bugs/swapoff", 100, "mm-users-resurrected"),
+	CASE("mmlist-not-left", "bugs/swapoff", 100, "mm-not-torn-down"),
 	{.slug = "exec-comm-unlocked",
 	 .job = "bugs/rename",
 	 .invariants = {"data-race"},

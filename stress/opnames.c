@@ -39,7 +39,9 @@
 	  "a turn of KSM's scanner over PAGES pages, 16 by default")                               \
 	X(JOB_OP_KHUGEPAGED, "khugepaged", "[p", JOB_OP_ANY, "a turn of khugepaged's")             \
 	X(JOB_OP_AIO, "aio", "rf[p", JOB_OP_REGION,                                                \
-	  "start asynchronous requests for PAGES pages from FIRST on, or for one")
+	  "start asynchronous requests for PAGES pages from FIRST on, or for one")                 \
+	X(JOB_OP_SWAPUSE, "swapuse", "", JOB_OP_USER, "put the mm on swapoff's list")              \
+	X(JOB_OP_SWAPOFF, "swapoff", "", JOB_OP_ANY, "visit every mm on it")
 
 const struct job_op_spec job_ops[NR_JOB_OPS] = {
 #define JOB_OP_ROW(id, name, signature, needs, help) [id] = {name, signature, needs, help},

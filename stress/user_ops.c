@@ -637,6 +637,12 @@ static bool do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n, u
 		for (u32 i = 0; i < sp->nr; i++)
 			(void)sys_io_submit(span_address(sp) + ((u64)i << PAGE_SHIFT));
 		break;
+	case JOB_OP_SWAPUSE:
+		sys_swap_use();
+		break;
+	case JOB_OP_SWAPOFF:
+		(void)sys_swapoff();
+		break;
 	case JOB_OP_MERGEABLE:
 		(void)sys_madvise_scan(MM_SCANNER_KSM);
 		break;
