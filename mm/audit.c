@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "mm/aio.h"
+#include "mm/binfmt_module.h"
 #include "mm/device.h"
 #include "mm/file.h"
 #include "mm/lru.h"
@@ -283,6 +284,7 @@ void mm_audit_leaks(struct machine *m, u64 free_at_start)
 	expect_unused(mms->table_batch_cache, 0);
 	mm_slots_audit_leaks(m);
 	aio_audit_leaks(m);
+	binfmt_audit_leaks(m);
 	if (mms->committed_pages)
 		VIOLATION(&inv_leak, "%lld pages of committed memory are still accounted",
 			  (long long)mms->committed_pages);

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "mm/binfmt_module.h"
 #include "mm/file.h"
 #include "mm/memory.h"
 #include "mm/mm.h"
@@ -92,6 +93,7 @@ struct mm_struct *dup_mm(struct task_struct *task)
 	mm = mm_create(task->machine, NULL, oldmm->memcg, oldmm->domain);
 	if (!mm)
 		return NULL;
+	binfmt_fork(mm, oldmm);
 	event_record(&ev_dup_mm, oldmm->context.id, mm->context.id);
 	if (dup_mmap(mm, oldmm)) {
 		/* Half built, and torn down like any other. */

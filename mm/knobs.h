@@ -73,6 +73,9 @@
 	X(MMGET_ZERO, "swapoff-takes-dead-mm",                                                     \
 	  "swapoff raises mm_users of an mm on its list without looking whether it is zero")       \
 	X(MMLIST_NOT_LEFT, "mmlist-not-left", "mmput leaves the mm on swapoff's list")             \
+	X(BINFMT_NOT_HELD, "binfmt-not-held",                                                      \
+	  "an address space does not hold the module of its binary format")                        \
+	X(BINFMT_NOT_PUT, "binfmt-not-put", "mmput forgets the module of the binary format")       \
 	X(COMM_UNLOCKED, "exec-comm-unlocked", "exec renames the task without task_lock")
 
 enum mm_knob {

@@ -4,6 +4,7 @@
  * space down, and mm_count, whose last drop frees the structure.
  */
 #include "mm/aio.h"
+#include "mm/binfmt_module.h"
 #include "mm/file.h"
 #include "mm/knobs.h"
 #include "mm/memcg.h"
@@ -147,8 +148,8 @@ static void check_torn_down(const struct mm_struct *mm)
 
 /*
  * (B1) Clients of the mm that are not its users are shut out before exit_mmap(). What the kernel
- * does here for subsystems that this machine does not have, and where their turn will be: uprobes'
- * state is cleared first of all; the binary format's module is put after exit_mmap().
+ * does here for a subsystem that this machine does not have, and where its turn will be: uprobes'
+ * state is cleared first of all.
  */
 static void mmput_last(struct mm_struct *mm)
 {
@@ -166,6 +167,7 @@ static void mmput_last(struct mm_struct *mm)
 		mm_slots_exit(mm, MM_SCANNER_KSM);
 	set_mm_exe_file(mm, NULL);
 	swap_mms_leave(mm);
+	binfmt_exit(mm);
 	check_torn_down(mm);
 	mmdrop(mm);
 }

@@ -16,6 +16,7 @@ struct device_driver;
 struct disk;
 struct files;
 struct kmem_cache;
+struct linux_binfmt;
 struct lru_machine;
 struct lru_percpu;
 struct memcg_machine;
@@ -59,7 +60,11 @@ struct mm_machine {
 	struct kmem_cache *vma_arrays[VMA_ARRAY_SIZES]; /* vma.c: arrays beyond vmas_inline */
 	struct device_driver *driver;			/* device.c */
 	struct kmem_cache *ioctx_cache, *aio_cache;	/* aio.c */
-	struct mm_slots *slots;				/* mm_slots.c: one a scanner */
+	spinlock_t binfmt_lock;				/* binfmt_module.c */
+	struct linux_binfmt *binfmt;			/* under binfmt_lock; NULL: not loaded */
+	u32 binfmts_made;				/* under binfmt_lock */
+	struct kmem_cache *binfmt_cache;
+	struct mm_slots *slots; /* mm_slots.c: one a scanner */
 };
 
 struct mm_percpu {

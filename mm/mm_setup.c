@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "mm/aio.h"
+#include "mm/binfmt_module.h"
 #include "mm/file.h"
 #include "mm/lru.h"
 #include "mm/memcg.h"
@@ -130,6 +131,8 @@ int mm_setup(struct machine *m, const struct mm_options *options)
 		err = mm_slots_setup(m);
 	if (!err)
 		err = aio_setup(m);
+	if (!err)
+		err = binfmt_setup(m);
 	if (!err)
 		err = caches_setup(m);
 	return err ? err : boot(m);

@@ -27,6 +27,7 @@
 struct anon_vma;
 struct file;
 struct kioctx;
+struct linux_binfmt;
 struct mem_cgroup;
 struct mm_slot;
 struct mmu_notifier_mm;
@@ -99,6 +100,7 @@ struct mm_struct {
 	u64 start_code, end_code, start_data, end_data, start_brk, brk;
 	u64 start_stack, arg_start, arg_end, mmap_base;
 	struct file *exe_file;
+	struct linux_binfmt *binfmt; /* binfmt_module.c; own, then the last user's */
 
 	s64 nr_ptes;	 /* atomic */
 	u64 hiwater_rss; /* atomic: zaps of other tasks (truncation) raise it, too */

@@ -105,6 +105,10 @@ void sys_swap_use(void);
 /* Visits every address space that uses swap, as its user for a while, as swapoff does; how many. */
 u32 sys_swapoff(void);
 
+/* Unloads the module of the binary format: 0, -EBUSY while it is used, -ENOENT if it is not loaded
+ * (binfmt_module.h). The next exec loads it. */
+int sys_delete_module(void);
+
 /* A turn of ksmd or khugepaged: @nr_pages pages of registered address spaces, from where the last
  * turn ended, but not beyond the end of the list (mm_slots.h). */
 void sys_scan_mms(enum mm_scanner which, u32 nr_pages);

@@ -22,6 +22,7 @@
 	X(task_lock, "alloc_lock: task->mm against readers from other tasks")                      \
 	X(mmlist_lock, "the global list of mms")                                                   \
 	X(slots_lock, "the list of a scanner's registered mms")                                    \
+	X(binfmt_lock, "the binary format that is registered")                                     \
 	X(page_table_lock, "mm->page_table_lock: upper page-table levels, pgd and pud")            \
 	X(ptl_pmd, "split lock of a page-middle-directory page")                                   \
 	X(ptl, "split lock of a page-table page")                                                  \

@@ -63,6 +63,9 @@
 	X(swap_mms)                                                                                \
 	X(swapoff_visits)                                                                          \
 	X(swapoff_exiting)                                                                         \
+	X(module_loaded)                                                                           \
+	X(module_deleted)                                                                          \
+	X(module_busy)                                                                             \
 	X(notifier_range)                                                                          \
 	X(audits)                                                                                  \
 	X(oracle_data_checks)                                                                      \

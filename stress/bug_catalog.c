@@ -91,6 +91,8 @@ const struct bug_case bug_cases[] = {
 	CASE("aio-page-not-pinned", "bugs/aio", 200, "aio-page-freed"),
 	CASE("swapoff-takes-dead-mm", "bugs/swapoff", 100, "mm-users-resurrected"),
 	CASE("mmlist-not-left", "bugs/swapoff", 100, "mm-not-torn-down"),
+	CASE("binfmt-not-held", "bugs/rmmod", 100, "module-in-use"),
+	CASE("binfmt-not-put", "bugs/rmmod", 100, "module-leak"),
 	{.slug = "exec-comm-unlocked",
 	 .job = "bugs/rename",
 	 .invariants = {"data-race"},

@@ -41,7 +41,8 @@
 	X(JOB_OP_AIO, "aio", "rf[p", JOB_OP_REGION,                                                \
 	  "start asynchronous requests for PAGES pages from FIRST on, or for one")                 \
 	X(JOB_OP_SWAPUSE, "swapuse", "", JOB_OP_USER, "put the mm on swapoff's list")              \
-	X(JOB_OP_SWAPOFF, "swapoff", "", JOB_OP_ANY, "visit every mm on it")
+	X(JOB_OP_SWAPOFF, "swapoff", "", JOB_OP_ANY, "visit every mm on it")                       \
+	X(JOB_OP_RMMOD, "rmmod", "", JOB_OP_ANY, "unload the loader of programs if nobody uses it")
 
 const struct job_op_spec job_ops[NR_JOB_OPS] = {
 #define JOB_OP_ROW(id, name, signature, needs, help) [id] = {name, signature, needs, help},

@@ -49,6 +49,7 @@ enum job_op {
 	JOB_OP_AIO,
 	JOB_OP_SWAPUSE,
 	JOB_OP_SWAPOFF,
+	JOB_OP_RMMOD,
 	NR_JOB_OPS,
 };
 

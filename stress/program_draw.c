@@ -95,7 +95,7 @@ static const uint32_t base_weight[NR_JOB_OPS] = {
 	[JOB_OP_GETMM] = 4,	 [JOB_OP_KTHREAD] = 4,	[JOB_OP_AGE] = 4,
 	[JOB_OP_MERGEABLE] = 2,	 [JOB_OP_HUGEPAGE] = 2, [JOB_OP_KSMD] = 3,
 	[JOB_OP_KHUGEPAGED] = 3, [JOB_OP_AIO] = 3,	[JOB_OP_SWAPUSE] = 2,
-	[JOB_OP_SWAPOFF] = 3,
+	[JOB_OP_SWAPOFF] = 3,	 [JOB_OP_RMMOD] = 1,
 };
 
 /* The subset of this program: half of the operations, the rest more or less often. */

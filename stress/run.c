@@ -96,7 +96,7 @@ static size_t op_counters(const struct world *w, struct counter *counters, size_
 		"op_getmm",	 "op_kthread",	"op_age",
 		"op_mergeable",	 "op_hugepage", "op_ksmd",
 		"op_khugepaged", "op_aio",	"op_swapuse",
-		"op_swapoff",
+		"op_swapoff",	 "op_rmmod",
 	};
 	size_t nr = 0;
 

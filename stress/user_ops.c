@@ -643,6 +643,9 @@ static bool do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n, u
 	case JOB_OP_SWAPOFF:
 		(void)sys_swapoff();
 		break;
+	case JOB_OP_RMMOD:
+		(void)sys_delete_module();
+		break;
 	case JOB_OP_MERGEABLE:
 		(void)sys_madvise_scan(MM_SCANNER_KSM);
 		break;

@@ -9,6 +9,8 @@
 
 #define SEEDS 300
 #define SMALL_PAGES 128
+/* Few: on a busy host who waits for a turn waits long. */
+#define THREADED_RUNS 10
 /* More than anybody has here. */
 #define ALL_PAGES 1000
 
@@ -183,6 +185,8 @@ static void scans(void *arg)
 		over = READ_ONCE(l->count);
 		sys_scan_mms(MM_SCANNER_KSM, ALL_PAGES);
 		sys_scan_mms(MM_SCANNER_KHUGEPAGED, ALL_PAGES);
+		(void)return_to_user();
+		yield();
 	} while (!over);
 	sys_exit(0);
 }
@@ -229,7 +233,7 @@ Test(mm_slots, scanners_race_with_exec_and_exit)
 
 	cr_assert_eq(explore_seeds(0, NULL), 0);
 	life_create(&l, &small);
-	for (u32 i = 0; i < 50; i++) {
+	for (u32 i = 0; i < THREADED_RUNS; i++) {
 		if (i)
 			life_again(&l, &small);
 		start_race(&l);
