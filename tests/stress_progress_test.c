@@ -263,7 +263,7 @@ Test(banner, first_and_last_line_repeat_everything)
 		"mmtorture " MMTORTURE_VERSION
 		": start of soak: job=default cpus=4 pages=65536 seed=17 duration=10s "
 		"until-found=no profile=none bug=none policy=none table-free=ipi write-notify=yes "
-		"gather-bundle=8 gather-batches=19 tlb=haswell topology=none no-bind=no "
+		"gather-bundle=8 gather-batches=19 fail-alloc=none tlb=haswell topology=none no-bind=no "
 		"stat-interval=1s audit-interval=none "
 		"json=\"/tmp/a b.json\"\n");
 	banner_end(catcher.out, &config, VERDICT_CLEAN, 10.04);
@@ -272,7 +272,7 @@ Test(banner, first_and_last_line_repeat_everything)
 		"mmtorture " MMTORTURE_VERSION
 		": end of soak: CLEAN: status=0 elapsed=10.0s job=default cpus=4 pages=65536 "
 		"seed=17 duration=10s until-found=no profile=none bug=none policy=none "
-		"table-free=ipi write-notify=yes gather-bundle=8 gather-batches=19 tlb=haswell "
+		"table-free=ipi write-notify=yes gather-bundle=8 gather-batches=19 fail-alloc=none tlb=haswell "
 		"topology=none no-bind=no stat-interval=1s "
 		"audit-interval=none json=\"/tmp/a b.json\"\n");
 	catcher_close(&catcher);
