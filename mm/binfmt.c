@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "mm/binfmt_module.h"
 #include "mm/binprm.h"
 #include "mm/mm.h"
 #include "mm/vma.h"
@@ -105,5 +106,7 @@ int load_elf_binary(struct linux_binprm *bprm)
 	if (!err)
 		err = map_image(mm, image, bprm->file);
 	up_write(&mm->mmap_sem);
+	if (!err)
+		set_binfmt(mm, bprm->fmt);
 	return err;
 }

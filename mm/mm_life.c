@@ -3,6 +3,8 @@
  * The two reference counts of an mm (seed_path B): mm_users, whose last drop tears the address
  * space down, and mm_count, whose last drop frees the structure.
  */
+#include "mm/aio.h"
+#include "mm/binfmt_module.h"
 #include "mm/file.h"
 #include "mm/knobs.h"
 #include "mm/memcg.h"
@@ -10,7 +12,9 @@
 #include "mm/mm.h"
 #include "mm/mm_block.h"
 #include "mm/mm_machine.h"
+#include "mm/mm_slots.h"
 #include "mm/rss.h"
+#include "mm/swap_mms.h"
 #include "mm/syscalls.h"
 #include "mm/vma.h"
 #include "smp/fail_alloc.h"
@@ -33,8 +37,10 @@ INVARIANT(inv_count_underflow, "mm-count-underflow", "mm_count is dropped as oft
 INVARIANT(inv_freed_in_use, "mm-freed-in-use",
 	  "a freed mm has no users and no CPU has it loaded or borrows it");
 INVARIANT(inv_bad_rss, "bad-rss-counter", "the counters of an mm without pages are zero");
-INVARIANT(inv_not_empty, "mm-not-torn-down",
-	  "an mm without users has no VMAs, page tables, open notifier ranges or files");
+INVARIANT(
+	inv_not_empty, "mm-not-torn-down",
+	"an mm without users has no VMAs, page tables, open notifier ranges or files and is on no "
+	"walker's list");
 
 /* Looks at memory that may have been freed: that is what it is for. */
 __attribute__((no_sanitize("address"))) static u32 magic_of(const struct mm_struct *mm)
@@ -137,20 +143,32 @@ static void check_torn_down(const struct mm_struct *mm)
 			  mm->context.id, mm->nr_vmas, (long long)oracle_read(mm->nr_ptes),
 			  oracle_read(mm->oracle_notifier_depth),
 			  mm->exe_file ? "an exe_file" : "no exe_file");
+	if (unlikely(oracle_read(mm->on_swap_list)))
+		VIOLATION(&inv_not_empty, "mm%u goes and is on swapoff's list", mm->context.id);
 }
 
 /*
- * What the kernel does here for subsystems that this machine does not have, and where their turn
- * will be: uprobes' state is cleared, aio contexts exit, ksm_exit() and khugepaged_exit() wait for
- * their scanners to be out of the mm, all before exit_mmap(); the binary format's module is put
- * after it.
+ * (B1) Clients of the mm that are not its users are shut out before exit_mmap(). What the kernel
+ * does here for a subsystem that this machine does not have, and where its turn will be: uprobes'
+ * state is cleared first of all.
  */
 static void mmput_last(struct mm_struct *mm)
 {
+	bool late = planted(KNOB_KSM_EXIT_LATE);
+
 	event_record(&ev_mmput_last, mm->context.id, 0);
 	count_vm_event(VMSTAT_mmput_last);
+	exit_aio(mm);
+	if (likely(!late))
+		mm_slots_exit(mm, MM_SCANNER_KSM);
+	mm_slots_exit(mm, MM_SCANNER_KHUGEPAGED);
+	mm_slots_check_left(mm);
 	exit_mmap(mm);
+	if (unlikely(late))
+		mm_slots_exit(mm, MM_SCANNER_KSM);
 	set_mm_exe_file(mm, NULL);
+	swap_mms_leave(mm);
+	binfmt_exit(mm);
 	check_torn_down(mm);
 	mmdrop(mm);
 }
@@ -231,6 +249,16 @@ static void mmget_checked(struct mm_struct *mm, const struct task_struct *task)
 		VIOLATION(&inv_users_zero,
 			  "mm_users of mm%u raised from 0 for pid %u's address space",
 			  mm->context.id, task->pid);
+}
+
+bool mmget_not_zero(struct mm_struct *mm)
+{
+	if (planted(KNOB_MMGET_ZERO)) {
+		mmget_checked(mm, current);
+		return true;
+	}
+	mm_check_alive(mm, __func__);
+	return atomic_inc_not_zero(&mm->mm_users);
 }
 
 struct mm_struct *get_task_mm(struct task_struct *task)

@@ -4,6 +4,8 @@
  */
 #include <errno.h>
 
+#include "mm/aio.h"
+#include "mm/binfmt_module.h"
 #include "mm/file.h"
 #include "mm/knobs.h"
 #include "mm/lru.h"
@@ -11,6 +13,7 @@
 #include "mm/mm.h"
 #include "mm/mm_block.h"
 #include "mm/mm_machine.h"
+#include "mm/mm_slots.h"
 #include "mm/mmu_gather.h"
 #include "mm/page_alloc.h"
 #include "mm/rmap.h"
@@ -35,6 +38,7 @@ static int mm_machine_alloc(struct machine *m, const struct mm_options *o)
 	mm->gather_batches = o->gather_batches == ~0u ? MAX_GATHER_BATCH_COUNT : o->gather_batches;
 	spin_lock_init(&mm->mmlist_lock, LOCK_CLASS_mmlist_lock);
 	CDS_INIT_LIST_HEAD(&mm->mmlist);
+	CDS_INIT_LIST_HEAD(&mm->swap_mms);
 	for (u32 i = 0; i < m->nr_vcpus; i++) {
 		m->vcpus[i].mm = arena_alloc(&m->arena, sizeof(struct mm_percpu), CACHE_LINE);
 		if (!m->vcpus[i].mm)
@@ -128,6 +132,12 @@ int mm_setup(struct machine *m, const struct mm_options *options)
 		err = vma_setup(m);
 	if (!err)
 		err = files_setup(m);
+	if (!err)
+		err = mm_slots_setup(m);
+	if (!err)
+		err = aio_setup(m);
+	if (!err)
+		err = binfmt_setup(m);
 	if (!err)
 		err = caches_setup(m);
 	return err ? err : boot(m);

@@ -26,7 +26,10 @@
 
 struct anon_vma;
 struct file;
+struct kioctx;
+struct linux_binfmt;
 struct mem_cgroup;
+struct mm_slot;
 struct mmu_notifier_mm;
 
 /* vm_flags, v3.14 include/linux/mm.h. */
@@ -46,6 +49,13 @@ struct mmu_notifier_mm;
 enum mm_counter {
 	MM_FILEPAGES,
 	MM_ANONPAGES,
+};
+
+/* Who walks address spaces without being their user (mm_slots.h). */
+enum mm_scanner {
+	MM_SCANNER_KSM,
+	MM_SCANNER_KHUGEPAGED,
+	NR_MM_SCANNERS,
 };
 
 struct vm_area_struct {
@@ -79,7 +89,7 @@ struct mm_struct {
 
 	__line_aligned u32 magic; /* MM_MAGIC while alive */
 	u32 mm_users, mm_count;	  /* atomic */
-	u32 flags;
+	u32 flags;		  /* MMF_*; atomic */
 	struct rw_semaphore mmap_sem;
 	spinlock_t page_table_lock;
 
@@ -91,6 +101,7 @@ struct mm_struct {
 	u64 start_code, end_code, start_data, end_data, start_brk, brk;
 	u64 start_stack, arg_start, arg_end, mmap_base;
 	struct file *exe_file;
+	struct linux_binfmt *binfmt; /* binfmt_module.c; own, then the last user's */
 
 	s64 nr_ptes;	 /* atomic */
 	u64 hiwater_rss; /* atomic: zaps of other tasks (truncation) raise it, too */
@@ -102,6 +113,16 @@ struct mm_struct {
 
 	/* For the data oracle: whose private data it is. Each mm has another one. Constant. */
 	u32 domain;
+
+	/* mm_slots.c: the lock of each scanner's list. */
+	struct mm_slot *slots[NR_MM_SCANNERS];
+	struct kioctx *ioctx; /* aio.c; atomic: set once */
+	u32 oracle_scanners;  /* scanners that walk this mm */
+	u32 oracle_torn_down; /* exit_mmap() has begun */
+
+	/* swap_mms.c, mmlist_lock. */
+	u32 on_swap_list; /* atomic */
+	struct cds_list_head swap_node;
 
 	/* mmlist_lock. On a line of its own: neighbours on the list write it. The list's head has
 	 * the same alignment, so that a walk's last step, from the head, computes an aligned

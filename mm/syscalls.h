@@ -31,6 +31,9 @@ s64 sys_brk(u64 brk); /* returns the break that is in force */
 int sys_mlock(u64 addr, u64 len);
 int sys_munlock(u64 addr, u64 len);
 int sys_madvise_dontneed(u64 addr, u64 len);
+/* MADV_MERGEABLE (KSM) or MADV_HUGEPAGE (khugepaged) of all that is mapped and will be. 0, -ENOMEM.
+ */
+int sys_madvise_scan(enum mm_scanner which);
 int sys_msync(u64 addr, u64 len); /* writes the file pages of the range back */
 int sys_ftruncate(struct inode *inode, u64 size_pages);
 
@@ -110,6 +113,24 @@ int sys_peek_mm(u32 pid);
  * of all entries that map it, by rmap, and puts it. How many entries had been accessed.
  */
 u64 sys_age_pages(u64 pfn, u64 nr);
+
+/* Starts a request for the page at @addr, which must be mapped and present; it goes on while the
+ * caller does (aio.h). 0, -EFAULT, or -EAGAIN without memory. */
+int sys_io_submit(u64 addr);
+
+/* The caller's address space has a page in swap from now on (swap_mms.h). */
+void sys_swap_use(void);
+
+/* Visits every address space that uses swap, as its user for a while, as swapoff does; how many. */
+u32 sys_swapoff(void);
+
+/* Unloads the module of the binary format: 0, -EBUSY while it is used, -ENOENT if it is not loaded
+ * (binfmt_module.h). The next exec loads it. */
+int sys_delete_module(void);
+
+/* A turn of ksmd or khugepaged: @nr_pages pages of registered address spaces, from where the last
+ * turn ended, but not beyond the end of the list (mm_slots.h). */
+void sys_scan_mms(enum mm_scanner which, u32 nr_pages);
 
 /* A kernel thread (without an mm) adopts another task's address space for a moment, as aio workers
  * do, and reads a few words of it through its own TLB. The number of words, -ESRCH, or -EINVAL when

@@ -12,6 +12,7 @@
 
 #define LOCK_CLASSES(X)                                                                            \
 	X(inode_mutex, "i_mutex: size of a file against writers and truncation")                   \
+	X(scanner_turn, "a scanner of registered mms: one turn at a time")                         \
 	X(mmap_sem, "the VMAs of an mm")                                                           \
 	X(mmap_sem_nested, "the child's mmap_sem inside the parent's, in fork")                    \
 	X(page_lock, "PG_locked: content and mapping of a page-cache page")                        \
@@ -21,6 +22,8 @@
 	X(siglock, "a thread group's end, and who waits for it")                                   \
 	X(task_lock, "alloc_lock: task->mm against readers from other tasks")                      \
 	X(mmlist_lock, "the global list of mms")                                                   \
+	X(slots_lock, "the list of a scanner's registered mms")                                    \
+	X(binfmt_lock, "the binary format that is registered")                                     \
 	X(page_table_lock, "mm->page_table_lock: upper page-table levels, pgd and pud")            \
 	X(ptl_pmd, "split lock of a page-middle-directory page")                                   \
 	X(ptl, "split lock of a page-table page")                                                  \

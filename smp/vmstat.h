@@ -79,6 +79,19 @@
 	X(exec_interrupted)                                                                        \
 	X(group_exit)                                                                              \
 	X(group_kill)                                                                              \
+	X(mm_slot_enter)                                                                           \
+	X(mm_slot_exit_waits)                                                                      \
+	X(mm_slot_collected)                                                                       \
+	X(scanner_pages)                                                                           \
+	X(aio_submit)                                                                              \
+	X(aio_complete)                                                                            \
+	X(aio_exit_waits)                                                                          \
+	X(swap_mms)                                                                                \
+	X(swapoff_visits)                                                                          \
+	X(swapoff_exiting)                                                                         \
+	X(module_loaded)                                                                           \
+	X(module_deleted)                                                                          \
+	X(module_busy)                                                                             \
 	X(notifier_range)                                                                          \
 	X(audits)                                                                                  \
 	X(oracle_data_checks)                                                                      \

@@ -32,7 +32,19 @@
 	X(JOB_OP_AGE, "age", "[ng", JOB_OP_ANY,                                                    \
 	  "ask by rmap who has used N page frames, 8 by default")                                  \
 	X(JOB_OP_THREADS, "threads", "[dddk", JOB_OP_USER,                                         \
-	  "a process of three threads, leader first; kill it if told")
+	  "a process of three threads, leader first; kill it if told")                             \
+	X(JOB_OP_MERGEABLE, "mergeable", "", JOB_OP_USER,                                          \
+	  "madvise(MADV_MERGEABLE): KSM may scan the address space")                               \
+	X(JOB_OP_HUGEPAGE, "hugepage", "", JOB_OP_USER,                                            \
+	  "madvise(MADV_HUGEPAGE): khugepaged may scan it")                                        \
+	X(JOB_OP_KSMD, "ksmd", "[p", JOB_OP_ANY,                                                   \
+	  "a turn of KSM's scanner over PAGES pages, 16 by default")                               \
+	X(JOB_OP_KHUGEPAGED, "khugepaged", "[p", JOB_OP_ANY, "a turn of khugepaged's")             \
+	X(JOB_OP_AIO, "aio", "rf[p", JOB_OP_REGION,                                                \
+	  "start asynchronous requests for PAGES pages from FIRST on, or for one")                 \
+	X(JOB_OP_SWAPUSE, "swapuse", "", JOB_OP_USER, "put the mm on swapoff's list")              \
+	X(JOB_OP_SWAPOFF, "swapoff", "", JOB_OP_ANY, "visit every mm on it")                       \
+	X(JOB_OP_RMMOD, "rmmod", "", JOB_OP_ANY, "unload the loader of programs if nobody uses it")
 
 const struct job_op_spec job_ops[NR_JOB_OPS] = {
 #define JOB_OP_ROW(id, name, signature, needs, help) [id] = {name, signature, needs, help},

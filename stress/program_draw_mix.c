@@ -157,6 +157,7 @@ static void forget_extra(struct mix_drawing *d)
 #define FAILS_AFTER_ONE_IN 4
 #define KILLED_ONE_IN 4
 #define AGE_FRAMES 8
+#define SCAN_PAGES 16
 #define FRAMES 65536
 
 static void draw_other(struct mix_drawing *d, uint32_t which)
@@ -193,6 +194,10 @@ static void draw_other(struct mix_drawing *d, uint32_t which)
 		for (uint32_t i = 0; i < THREADS_OF_GROUP; i++)
 			draw_number(op, below(d, THREAD_DEED_MAX + 1));
 		draw_number(op, one_in(d, KILLED_ONE_IN));
+		break;
+	case JOB_OP_KSMD:
+	case JOB_OP_KHUGEPAGED:
+		draw_number(op, SCAN_PAGES);
 		break;
 	case JOB_OP_AGE:
 		draw_number(op, AGE_FRAMES);
@@ -231,6 +236,7 @@ static void draw_one(struct mix_drawing *d)
 	case JOB_OP_MPROTECT:
 	case JOB_OP_MLOCK:
 	case JOB_OP_MUNLOCK:
+	case JOB_OP_AIO:
 		if (some_span(d, &sp))
 			add_on_span(d, which, &sp);
 		break;

@@ -488,6 +488,12 @@ static void op_kthread(struct user_task *u, u32 task)
 		(void)sys_peek_mm(pid);
 }
 
+/* Requests that one "aio" of a mix starts at the most. */
+#define AIO_PAGES_MOST 2u
+
+/* Pages in a turn of a scanner that is not told. */
+#define SCAN_PAGES 16
+
 /* Frames that one "age" looks at if it is not told. */
 #define AGE_FRAMES 8
 
@@ -675,6 +681,31 @@ static bool do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n, u
 	case JOB_OP_AGE:
 		(void)sys_age_pages(which == SOME ? some_frame(u) : which, n);
 		break;
+	case JOB_OP_AIO:
+		for (u32 i = 0; i < sp->nr; i++)
+			(void)sys_io_submit(span_address(sp) + ((u64)i << PAGE_SHIFT));
+		break;
+	case JOB_OP_SWAPUSE:
+		sys_swap_use();
+		break;
+	case JOB_OP_SWAPOFF:
+		(void)sys_swapoff();
+		break;
+	case JOB_OP_RMMOD:
+		(void)sys_delete_module();
+		break;
+	case JOB_OP_MERGEABLE:
+		(void)sys_madvise_scan(MM_SCANNER_KSM);
+		break;
+	case JOB_OP_HUGEPAGE:
+		(void)sys_madvise_scan(MM_SCANNER_KHUGEPAGED);
+		break;
+	case JOB_OP_KSMD:
+		sys_scan_mms(MM_SCANNER_KSM, n);
+		break;
+	case JOB_OP_KHUGEPAGED:
+		sys_scan_mms(MM_SCANNER_KHUGEPAGED, n);
+		break;
 	case JOB_OP_MMAP:
 	case JOB_OP_MUNMAP:
 	case JOB_OP_MPROTECT:
@@ -703,6 +734,9 @@ bool user_op_random(struct user_task *u, enum job_op op)
 
 	if (job_ops[op].needs != JOB_OP_ANY)
 		(void)some_span(u, &sp);
+	/* A task a page: few. */
+	if (op == JOB_OP_AIO)
+		sp.nr = min(sp.nr, AIO_PAGES_MOST);
 	begin_op(u, op, &sp);
 	switch (op) {
 	case JOB_OP_MMAP:
@@ -735,6 +769,10 @@ bool user_op_random(struct user_task *u, enum job_op op)
 		break;
 	case JOB_OP_AGE:
 		n = AGE_FRAMES;
+		break;
+	case JOB_OP_KSMD:
+	case JOB_OP_KHUGEPAGED:
+		n = SCAN_PAGES;
 		break;
 	default:
 		if (job_ops[op].needs == JOB_OP_REGION && !sp.r)
@@ -881,7 +919,9 @@ static bool do_program_op(struct user_task *u, const struct program_op *op, stru
 	if (signature[0] == 'r') {
 		sp.r = r;
 		if (op->op != JOB_OP_MPROTECT)
-			span_args(u, op, 1, &sp, op->op != JOB_OP_READ && op->op != JOB_OP_WRITE);
+			span_args(u, op, 1, &sp,
+				  op->op != JOB_OP_READ && op->op != JOB_OP_WRITE &&
+					  op->op != JOB_OP_AIO);
 	} else if (signature[0] != 'R' && op->nr_args) {
 		n = number(u, &op->args[0]);
 	}
@@ -921,6 +961,10 @@ static bool do_program_op(struct user_task *u, const struct program_op *op, stru
 	case JOB_OP_AGE:
 		n = op->nr_args ? n : AGE_FRAMES;
 		which = op->nr_args > 1 ? number(u, &op->args[1]) : SOME;
+		break;
+	case JOB_OP_KSMD:
+	case JOB_OP_KHUGEPAGED:
+		n = op->nr_args ? n : SCAN_PAGES;
 		break;
 	case JOB_OP_KTHREAD:
 		which = op->nr_args > 1 ? number(u, &op->args[1]) : SOME;
