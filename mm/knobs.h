@@ -77,6 +77,8 @@
 	  "a scanner walks a registered mm without looking whether it has users left")             \
 	X(SLOT_NOT_PINNED, "mm-slot-not-pinned",                                                   \
 	  "a registered mm is on the scanner's list without mm_count")                             \
+	X(KSM_UP_READ_LATE, "ksm-mmap-sem-kept",                                                   \
+	  "ksmd drops mmap_sem after its cursor has left the mm and the lock (7496fea9a6bf)")      \
 	X(AIO_EXIT_NO_WAIT, "aio-exit-no-wait",                                                    \
 	  "exit_aio does not wait for requests that are under way (6098b45b32e6)")                 \
 	X(AIO_NOT_PINNED, "aio-page-not-pinned",                                                   \

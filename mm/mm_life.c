@@ -35,7 +35,8 @@ INVARIANT(inv_users_zero, "mm-users-resurrected",
 INVARIANT(inv_users_underflow, "mm-users-underflow", "mm_users is dropped as often as raised");
 INVARIANT(inv_count_underflow, "mm-count-underflow", "mm_count is dropped as often as raised");
 INVARIANT(inv_freed_in_use, "mm-freed-in-use",
-	  "a freed mm has no users and no CPU has it loaded or borrows it");
+	  "a freed mm has no users, nobody holds its mmap_sem and no CPU has it loaded or borrows "
+	  "it");
 INVARIANT(inv_bad_rss, "bad-rss-counter", "the counters of an mm without pages are zero");
 INVARIANT(
 	inv_not_empty, "mm-not-torn-down",
@@ -195,6 +196,9 @@ static void check_unused(const struct mm_struct *mm)
 	if (unlikely(oracle_read(mm->mm_users)))
 		VIOLATION(&inv_freed_in_use, "mm%u is freed with mm_users %u", mm->context.id,
 			  oracle_read(mm->mm_users));
+	if (unlikely(rwsem_is_locked(&mm->mmap_sem)))
+		VIOLATION(&inv_freed_in_use, "mm%u is freed while somebody holds its mmap_sem",
+			  mm->context.id);
 	/* Who has the root loaded is in the mask, and who is in the mask has a reference: a switch
 	 * away clears the bit before the reference is dropped. */
 	for (u32 w = 0; w < words; w++) {

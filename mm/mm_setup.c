@@ -47,6 +47,11 @@ static int mm_machine_alloc(struct machine *m, const struct mm_options *o)
 	return 0;
 }
 
+static bool has_knob(const struct machine *m, u32 knob)
+{
+	return m->knobs[knob >> 6] & (1ULL << (knob & 63));
+}
+
 static int caches_setup(struct machine *m)
 {
 	struct mm_machine *mm = m->mm;
@@ -59,9 +64,10 @@ static int caches_setup(struct machine *m)
 		return -ENOMEM;
 	/* page_get_anon_vma() may look at one that is being freed (rmap.c). */
 	mm->anon_vma_cache->type_stable = true;
-	/* A reader without the lock looks at mms that are freed under its eyes: the oracle is to
-	 * say so, not AddressSanitizer. */
-	if (m->knobs[KNOB_GET_TASK_MM_UNLOCKED >> 6] & (1ULL << (KNOB_GET_TASK_MM_UNLOCKED & 63)))
+	/* A reader without the lock, or without a reference, looks at mms that are freed under its
+	 * eyes: the oracle is to say so, not AddressSanitizer. */
+	if (has_knob(m, KNOB_GET_TASK_MM_UNLOCKED) || has_knob(m, KNOB_SLOT_NOT_PINNED) ||
+	    has_knob(m, KNOB_KSM_UP_READ_LATE))
 		mm->mm_cache->type_stable = true;
 	return 0;
 }

@@ -47,6 +47,11 @@ static const u32 registered_flag[NR_MM_SCANNERS] = {
 	[MM_SCANNER_KHUGEPAGED] = MMF_VM_HUGEPAGE,
 };
 
+u32 mm_slots_vm_flag(enum mm_scanner which)
+{
+	return which == MM_SCANNER_KSM ? VM_MERGEABLE : VM_HUGEPAGE;
+}
+
 static struct mm_slots *slots_of(enum mm_scanner which)
 {
 	return &this_mm()->slots[which];
@@ -134,6 +139,7 @@ static void free_slot(struct mm_slots *s, struct mm_slot *slot)
 	struct mm_struct *mm = slot->mm;
 
 	mm_check_alive(mm, __func__);
+	/* Pairs with mm_slots_exit(): the mm's last user may be on its way. */
 	(void)atomic_fetch_and(~registered_flag[s->which], &mm->flags);
 	kmem_cache_free(s->cache, slot);
 	slot_put_mm(mm);
@@ -145,7 +151,9 @@ void mm_slots_exit(struct mm_struct *mm, enum mm_scanner which)
 	struct mm_slot *slot;
 	bool easy = false;
 
-	if (likely(!(READ_ONCE(mm->flags) & registered_flag[which])))
+	/* Acquire: if the scanner has just taken the mm off its list (free_slot), what comes now
+	 * comes after its walk. */
+	if (likely(!(smp_load_acquire(&mm->flags) & registered_flag[which])))
 		return;
 	event_record(&ev_exit, mm->context.id, which);
 	spin_lock(&s->lock);
@@ -267,7 +275,7 @@ static bool walk_pages(struct mm_slots *s, struct mm_slot *slot, u32 *nr)
 	for (u32 i = find_vma_index(mm, s->address); i < mm->nr_vmas; i++) {
 		struct vm_area_struct *vma = mm->vmas[i];
 
-		if (vma->vm_file || vma->vm_flags & VM_PFNMAP)
+		if (!(vma->vm_flags & mm_slots_vm_flag(s->which)))
 			continue;
 		for (u64 addr = max(s->address, vma->vm_start); addr < vma->vm_end;
 		     addr += PAGE_SIZE) {
@@ -303,7 +311,7 @@ static void try_collapse(struct mm_struct *mm)
 			struct vm_area_struct *vma = mm->vmas[i];
 			struct page *page;
 
-			if (vma->vm_file || vma->vm_flags & VM_PFNMAP)
+			if (!(vma->vm_flags & VM_HUGEPAGE))
 				continue;
 			page = follow_anon_page(vma, vma->vm_start);
 			if (page)
@@ -314,20 +322,35 @@ static void try_collapse(struct mm_struct *mm)
 	up_write(&mm->mmap_sem);
 }
 
-/* The cursor goes on; the slot that it has left is taken off the list if its mm is exiting. Returns
- * the slot that is to be freed. mmap_sem for reading. */
+/*
+ * The cursor goes on; the slot that it has left is taken off the list if its mm is exiting. Returns
+ * the slot that is to be freed, and lets mmap_sem go, which is held for reading.
+ *
+ * As soon as the cursor is elsewhere the last mmput() may unhook the slot, and free it and the mm,
+ * without waiting for us. khugepaged has dropped mmap_sem before; ksmd drops it under the lock
+ * (v4.7 7496fea9a6bf).
+ */
 static struct mm_slot *cursor_next(struct mm_slots *s, struct mm_slot *slot)
 {
+	bool early = s->which == MM_SCANNER_KHUGEPAGED, late = planted(KNOB_KSM_UP_READ_LATE);
+	struct mm_struct *mm = slot->mm;
 	struct cds_list_head *next;
-	bool exiting = !READ_ONCE(slot->mm->mm_users);
+	bool exiting;
 
+	if (early)
+		up_read(&mm->mmap_sem);
+	s->address = 0;
 	spin_lock(&s->lock);
 	next = slot->node.next;
 	s->cursor = next == &s->list ? NULL : caa_container_of(next, struct mm_slot, node);
+	exiting = !READ_ONCE(mm->mm_users);
 	if (exiting)
 		unhook(s, slot);
+	if (!early && likely(!late))
+		up_read(&mm->mmap_sem);
 	spin_unlock(&s->lock);
-	s->address = 0;
+	if (!early && unlikely(late))
+		up_read(&mm->mmap_sem);
 	return exiting ? slot : NULL;
 }
 
@@ -356,7 +379,8 @@ static void scan_slot(struct mm_slots *s, struct mm_slot *slot, u32 *nr)
 	}
 	if (through)
 		gone = cursor_next(s, slot);
-	up_read(&mm->mmap_sem);
+	else
+		up_read(&mm->mmap_sem);
 	if (gone) {
 		count_vm_event(VMSTAT_mm_slot_collected);
 		event_record(&ev_collect, mm->context.id, s->which);
@@ -396,17 +420,4 @@ void sys_scan_mms(enum mm_scanner which, u32 nr_pages)
 	}
 	mutex_unlock(&s->turn);
 	current->in_syscall = NULL;
-}
-
-int sys_madvise_scan(enum mm_scanner which)
-{
-	struct mm_struct *mm = current->mm;
-	int err;
-
-	current->in_syscall = "madvise";
-	down_write(&mm->mmap_sem);
-	err = mm_slots_enter(mm, which);
-	up_write(&mm->mmap_sem);
-	current->in_syscall = NULL;
-	return err;
 }

@@ -3,10 +3,11 @@
  * Scanners of registered address spaces: ksmd and khugepaged (v3.14 mm/ksm.c, mm/huge_memory.c,
  * which have this twice; v6.1 mm/mm_slot.h).
  *
- * An mm is registered by madvise(MADV_MERGEABLE) or madvise(MADV_HUGEPAGE), and by fork of one that
- * is: a slot on the scanner's list holds mm_count, never mm_users. A scanner has a cursor: the slot
- * that it works on, and the address that it has come to. It walks the page tables of a mm that it
- * is no user of; what keeps exit_mmap() away is this:
+ * An mm is registered by madvise(MADV_MERGEABLE) or madvise(MADV_HUGEPAGE) of a VMA
+ * (madvise_flags.c), and by fork of one that is; of its VMAs the scanner looks at those with the
+ * advice. A slot on the scanner's list holds mm_count, never mm_users. A scanner has a cursor: the
+ *slot that it works on, and the address that it has come to. It walks the page tables of a mm that
+ *it is no user of; what keeps exit_mmap() away is this:
  *
  *   scanner	takes mmap_sem for reading, looks at mm_users (ksm_test_exit), and walks only if it
  *		is not zero; it looks again wherever it has let mmap_sem go
@@ -18,11 +19,11 @@
  * moved behind the cursor; the scanner frees it when it comes there, and with it perhaps the mm.
  * What the scanners would do with the pages that they find (merge, collapse) is not there: ksmd
  * takes a reference of each page for a moment, khugepaged takes mmap_sem for writing and looks
- *again.
+ * again.
  *
  * Locking. turn (a mutex) stands for there being one thread of each kind; lock guards list, cursor
  * and mm->slots[]; a slot's nr_items belongs to the scanner while the cursor is on it, else to
- *lock. turn is taken outside mmap_sem, lock inside. Everything here may sleep.
+ * lock. turn is taken outside mmap_sem, lock inside. Everything here may sleep.
  *
  * Oracle. mm->oracle_scanners counts scanners that walk, mm->oracle_torn_down says that exit_mmap()
  * has begun; never both (mm_slots_check_left()).
@@ -40,6 +41,9 @@ struct machine;
 
 /* Both lists, empty. 0 or -ENOMEM. */
 int mm_slots_setup(struct machine *m);
+
+/* The bit of vm_flags without which the scanner passes a VMA over. */
+u32 mm_slots_vm_flag(enum mm_scanner which);
 
 /* Registers @mm, once. mmap_sem for writing. 0 or -ENOMEM. */
 int mm_slots_enter(struct mm_struct *mm, enum mm_scanner which);

@@ -42,6 +42,8 @@ struct mmu_notifier_mm;
 #define VM_LOCKED 0x00002000u
 #define VM_SEQ_READ 0x00008000u
 #define VM_ACCOUNT 0x00100000u
+#define VM_HUGEPAGE 0x20000000u	 /* khugepaged may scan it */
+#define VM_MERGEABLE 0x80000000u /* KSM may scan it */
 #define VM_STACK_INCOMPLETE_SETUP                                                                  \
 	VM_SEQ_READ /* exec's temporary stack, as the kernel reuses a bit */
 

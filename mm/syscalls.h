@@ -31,9 +31,10 @@ s64 sys_brk(u64 brk); /* returns the break that is in force */
 int sys_mlock(u64 addr, u64 len);
 int sys_munlock(u64 addr, u64 len);
 int sys_madvise_dontneed(u64 addr, u64 len);
-/* MADV_MERGEABLE (KSM) or MADV_HUGEPAGE (khugepaged) of all that is mapped and will be. 0, -ENOMEM.
- */
-int sys_madvise_scan(enum mm_scanner which);
+/* MADV_MERGEABLE (KSM) or MADV_HUGEPAGE (khugepaged), or what takes them back. Means nothing, and is
+ * no error, where VMAs are shared, a driver's or, for khugepaged, a file's. 0, -EINVAL, -ENOMEM for
+ * holes, after the rest is done, or -EAGAIN without memory. */
+int sys_madvise_scan(u64 addr, u64 len, enum mm_scanner which, bool on);
 int sys_msync(u64 addr, u64 len); /* writes the file pages of the range back */
 int sys_ftruncate(struct inode *inode, u64 size_pages);
 

@@ -93,6 +93,7 @@ const struct bug_case bug_cases[] = {
 	CASE("scanner-exit-no-wait", "bugs/scanners", 100, "scanner-in-dead-mm"),
 	CASE("scanner-no-exit-test", "bugs/scanners", 100, "scanner-in-dead-mm"),
 	CASE("mm-slot-not-pinned", "bugs/scanners", 100, "mm-use-after-free"),
+	CASE("ksm-mmap-sem-kept", "bugs/ksm-cursor", 10000, "mm-freed-in-use", "data-race"),
 	CASE("aio-exit-no-wait", "bugs/aio", 200, "aio-after-exit", "mm-use-after-free"),
 	CASE("aio-page-not-pinned", "bugs/aio", 200, "aio-page-freed"),
 	CASE("swapoff-takes-dead-mm", "bugs/swapoff", 100, "mm-users-resurrected"),

@@ -33,9 +33,11 @@
 	  "ask by rmap who has used N page frames, 8 by default")                                  \
 	X(JOB_OP_THREADS, "threads", "[dddk", JOB_OP_USER,                                         \
 	  "a process of three threads, leader first; kill it if told")                             \
-	X(JOB_OP_MERGEABLE, "mergeable", "", JOB_OP_USER,                                          \
-	  "madvise(MADV_MERGEABLE): KSM may scan the address space")                               \
-	X(JOB_OP_HUGEPAGE, "hugepage", "", JOB_OP_USER,                                            \
+	X(JOB_OP_MERGEABLE, "mergeable", "r[fp", JOB_OP_REGION,                                    \
+	  "madvise(MADV_MERGEABLE): KSM may scan it")                                              \
+	X(JOB_OP_UNMERGEABLE, "unmergeable", "r[fp", JOB_OP_REGION,                                \
+	  "madvise(MADV_UNMERGEABLE): or not")                                                     \
+	X(JOB_OP_HUGEPAGE, "hugepage", "r[fp", JOB_OP_REGION,                                      \
 	  "madvise(MADV_HUGEPAGE): khugepaged may scan it")                                        \
 	X(JOB_OP_KSMD, "ksmd", "[p", JOB_OP_ANY,                                                   \
 	  "a turn of KSM's scanner over PAGES pages, 16 by default")                               \

@@ -86,16 +86,17 @@ static uint32_t weighted(struct drawing *d, const uint32_t *weights, uint32_t nr
  * in nearly all; yield, sleep and what only takes time are spice.
  */
 static const uint32_t base_weight[NR_JOB_OPS] = {
-	[JOB_OP_READ] = 8,	[JOB_OP_WRITE] = 14,	 [JOB_OP_DONTNEED] = 12,
-	[JOB_OP_MMAP] = 3,	[JOB_OP_MUNMAP] = 3,	 [JOB_OP_MPROTECT] = 4,
-	[JOB_OP_BRK] = 2,	[JOB_OP_MLOCK] = 3,	 [JOB_OP_MUNLOCK] = 1,
-	[JOB_OP_FORK] = 3,	[JOB_OP_EXEC] = 3,	 [JOB_OP_EXEC_FAIL] = 1,
-	[JOB_OP_EXIT] = 2,	[JOB_OP_MSYNC] = 6,	 [JOB_OP_TRUNCATE] = 2,
-	[JOB_OP_DROPCACHE] = 3, [JOB_OP_YIELD] = 4,	 [JOB_OP_SLEEP] = 1,
-	[JOB_OP_GETMM] = 4,	[JOB_OP_KTHREAD] = 4,	 [JOB_OP_AGE] = 4,
-	[JOB_OP_THREADS] = 3,	[JOB_OP_MERGEABLE] = 2,	 [JOB_OP_HUGEPAGE] = 2,
-	[JOB_OP_KSMD] = 3,	[JOB_OP_KHUGEPAGED] = 3, [JOB_OP_AIO] = 3,
-	[JOB_OP_SWAPUSE] = 2,	[JOB_OP_SWAPOFF] = 3,	 [JOB_OP_RMMOD] = 1,
+	[JOB_OP_READ] = 8,	[JOB_OP_WRITE] = 14,	[JOB_OP_DONTNEED] = 12,
+	[JOB_OP_MMAP] = 3,	[JOB_OP_MUNMAP] = 3,	[JOB_OP_MPROTECT] = 4,
+	[JOB_OP_BRK] = 2,	[JOB_OP_MLOCK] = 3,	[JOB_OP_MUNLOCK] = 2,
+	[JOB_OP_FORK] = 3,	[JOB_OP_EXEC] = 3,	[JOB_OP_EXEC_FAIL] = 2,
+	[JOB_OP_EXIT] = 2,	[JOB_OP_MSYNC] = 6,	[JOB_OP_TRUNCATE] = 2,
+	[JOB_OP_DROPCACHE] = 3, [JOB_OP_YIELD] = 4,	[JOB_OP_SLEEP] = 1,
+	[JOB_OP_GETMM] = 4,	[JOB_OP_KTHREAD] = 4,	[JOB_OP_AGE] = 4,
+	[JOB_OP_THREADS] = 3,	[JOB_OP_MERGEABLE] = 2, [JOB_OP_UNMERGEABLE] = 2,
+	[JOB_OP_HUGEPAGE] = 2,	[JOB_OP_KSMD] = 3,	[JOB_OP_KHUGEPAGED] = 3,
+	[JOB_OP_AIO] = 3,	[JOB_OP_SWAPUSE] = 2,	[JOB_OP_SWAPOFF] = 3,
+	[JOB_OP_RMMOD] = 2,
 };
 
 /* The subset of this program: half of the operations, the rest more or less often. */

@@ -237,6 +237,9 @@ static void draw_one(struct mix_drawing *d)
 	case JOB_OP_MLOCK:
 	case JOB_OP_MUNLOCK:
 	case JOB_OP_AIO:
+	case JOB_OP_MERGEABLE:
+	case JOB_OP_UNMERGEABLE:
+	case JOB_OP_HUGEPAGE:
 		if (some_span(d, &sp))
 			add_on_span(d, which, &sp);
 		break;

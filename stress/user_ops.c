@@ -695,10 +695,13 @@ static bool do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n, u
 		(void)sys_delete_module();
 		break;
 	case JOB_OP_MERGEABLE:
-		(void)sys_madvise_scan(MM_SCANNER_KSM);
+	case JOB_OP_UNMERGEABLE:
+		(void)sys_madvise_scan(span_address(sp), span_bytes(sp), MM_SCANNER_KSM,
+				       op == JOB_OP_MERGEABLE);
 		break;
 	case JOB_OP_HUGEPAGE:
-		(void)sys_madvise_scan(MM_SCANNER_KHUGEPAGED);
+		(void)sys_madvise_scan(span_address(sp), span_bytes(sp), MM_SCANNER_KHUGEPAGED,
+				       true);
 		break;
 	case JOB_OP_KSMD:
 		sys_scan_mms(MM_SCANNER_KSM, n);

@@ -696,7 +696,7 @@ Test(jobfile, a_written_job_reads_back)
 		"ops = read:1,write:2,dontneed:3,mmap:4,munmap:5,mprotect:6,brk:7,mlock:8,munlock:9,\n"
 		"  fork:10,exec:11,exec-fail:12,exit:13,msync:14,truncate:15,dropcache:16,yield:17,\n"
 		"  sleep:18,getmm:19,kthread:10000,age:20,threads:29,\n"
-		"  mergeable:21,hugepage:22,ksmd:23,khugepaged:24,aio:25,swapuse:26,swapoff:27,rmmod:28\n"
+		"  mergeable:21,unmergeable:29,hugepage:22,ksmd:23,khugepaged:24,aio:25,swapuse:26,swapoff:27,rmmod:28\n"
 		"[two]\nshare = mm\nshared = 9\nrepeat = 3\n"
 		"program = mmap a_very_long_name_of_a_region 4-5; read a_very_long_name_of_a_region 0;\n"
 		"  mprotect shared 0 1 2-3; brk; brk 4; exit\n"
