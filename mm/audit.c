@@ -15,6 +15,7 @@
 #include "mm/page_alloc.h"
 #include "mm/pgtable.h"
 #include "mm/rmap.h"
+#include "mm/uprobes.h"
 #include "mm/vma.h"
 #include "smp/sched.h"
 #include "tlbshoot/tlb_oracle.h"
@@ -43,7 +44,7 @@ struct audit {
 	struct machine *m;
 	u32 *mapped;  /* entries that map each frame */
 	u32 *tables;  /* times that each frame was met as a table */
-	u32 *waiting; /* times that it waits in a pagevec */
+	u32 *waiting; /* times that it waits in a pagevec, or is somebody's XOL area */
 };
 
 /* Of one mm. */
@@ -215,6 +216,7 @@ static bool counts_get(struct machine *m, struct audit *a)
 	memset(counts, 0, 3 * nr * sizeof(*counts));
 	*a = (struct audit){m, counts, counts + nr, counts + 2 * nr};
 	lru_count_pagevec_refs(m, a->waiting);
+	uprobes_count_refs(m, a->waiting);
 	return true;
 }
 

@@ -8,6 +8,7 @@
 #include "mm/binfmt_module.h"
 #include "mm/binprm.h"
 #include "mm/mm.h"
+#include "mm/uprobes.h"
 #include "mm/vma.h"
 #include "smp/sched.h"
 
@@ -38,6 +39,8 @@ static int map_segment(struct mm_struct *mm, const struct load_segment *s, u64 s
 		remove_vma(vma);
 		return -ENOMEM;
 	}
+	if (s->from_file)
+		uprobe_mmap(vma);
 	return 0;
 }
 

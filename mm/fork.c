@@ -15,6 +15,7 @@
 #include "mm/rss.h"
 #include "mm/swap_mms.h"
 #include "mm/syscalls.h"
+#include "mm/uprobes.h"
 #include "mm/vma.h"
 #include "smp/sched.h"
 #include "smp/signal.h"
@@ -64,7 +65,9 @@ static int dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 {
 	int err;
 
+	uprobe_start_dup_mmap();
 	down_write(&oldmm->mmap_sem);
+	uprobe_dup_mmap(mm, oldmm);
 	down_write_nested(&mm->mmap_sem, LOCK_CLASS_mmap_sem_nested);
 	mm->start_code = oldmm->start_code;
 	mm->end_code = oldmm->end_code;
@@ -86,6 +89,7 @@ static int dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 		event_record(&ev_dup_failed, mm->context.id, mm->nr_vmas);
 	up_write_nested(&mm->mmap_sem, LOCK_CLASS_mmap_sem_nested);
 	up_write(&oldmm->mmap_sem);
+	uprobe_end_dup_mmap();
 	return err;
 }
 

@@ -89,6 +89,12 @@
 	X(BINFMT_NOT_HELD, "binfmt-not-held",                                                      \
 	  "an address space does not hold the module of its binary format")                        \
 	X(BINFMT_NOT_PUT, "binfmt-not-put", "mmput forgets the module of the binary format")       \
+	X(UPROBE_STATE_KEPT, "uprobe-state-kept",                                                  \
+	  "mmput does not clear what uprobes have left in the mm")                                 \
+	X(UPROBE_FORK_UNLOCKED, "uprobe-fork-unlocked",                                            \
+	  "fork does not keep out a registration of a uprobe while it copies page tables")         \
+	X(UPROBE_MUNMAP_FORGETS, "uprobe-munmap-forgets",                                          \
+	  "unmapping one breakpoint of an mm forgets that it may have others")                     \
 	X(COMM_UNLOCKED, "exec-comm-unlocked", "exec renames the task without task_lock")          \
 	X(DE_THREAD_FORGETS_ONE, "de-thread-forgets-one",                                          \
 	  "exec does not wait for one of its group's other threads")                               \

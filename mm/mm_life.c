@@ -16,6 +16,7 @@
 #include "mm/rss.h"
 #include "mm/swap_mms.h"
 #include "mm/syscalls.h"
+#include "mm/uprobes.h"
 #include "mm/vma.h"
 #include "smp/fail_alloc.h"
 #include "smp/sched.h"
@@ -40,8 +41,8 @@ INVARIANT(inv_freed_in_use, "mm-freed-in-use",
 INVARIANT(inv_bad_rss, "bad-rss-counter", "the counters of an mm without pages are zero");
 INVARIANT(
 	inv_not_empty, "mm-not-torn-down",
-	"an mm without users has no VMAs, page tables, open notifier ranges or files and is on no "
-	"walker's list");
+	"an mm without users has no VMAs, page tables, open notifier ranges, files or XOL area and is "
+	"on no walker's list");
 
 /* Looks at memory that may have been freed: that is what it is for. */
 __attribute__((no_sanitize("address"))) static u32 magic_of(const struct mm_struct *mm)
@@ -146,12 +147,12 @@ static void check_torn_down(const struct mm_struct *mm)
 			  mm->exe_file ? "an exe_file" : "no exe_file");
 	if (unlikely(oracle_read(mm->on_swap_list)))
 		VIOLATION(&inv_not_empty, "mm%u goes and is on swapoff's list", mm->context.id);
+	if (unlikely(oracle_read(mm->xol_area)))
+		VIOLATION(&inv_not_empty, "mm%u goes with its XOL area", mm->context.id);
 }
 
 /*
- * (B1) Clients of the mm that are not its users are shut out before exit_mmap(). What the kernel
- * does here for a subsystem that this machine does not have, and where its turn will be: uprobes'
- * state is cleared first of all.
+ * (B1) Clients of the mm that are not its users are shut out before exit_mmap().
  */
 static void mmput_last(struct mm_struct *mm)
 {
@@ -159,6 +160,7 @@ static void mmput_last(struct mm_struct *mm)
 
 	event_record(&ev_mmput_last, mm->context.id, 0);
 	count_vm_event(VMSTAT_mmput_last);
+	uprobe_clear_state(mm);
 	exit_aio(mm);
 	if (likely(!late))
 		mm_slots_exit(mm, MM_SCANNER_KSM);

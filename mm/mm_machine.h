@@ -24,6 +24,7 @@ struct memcg_percpu;
 struct mm_slots;
 struct mm_struct;
 struct pcp_list;
+struct uprobes;
 struct zone;
 
 /* Blocks for arrays of VMAs: 128, 1024, 8192 and 65536 of them. */
@@ -65,6 +66,7 @@ struct mm_machine {
 	u32 binfmts_made;				/* under binfmt_lock */
 	struct kmem_cache *binfmt_cache;
 	struct mm_slots *slots; /* mm_slots.c: one a scanner */
+	struct uprobes *uprobes;
 };
 
 struct mm_percpu {

@@ -17,6 +17,7 @@
 #include "mm/mmu_gather.h"
 #include "mm/page_alloc.h"
 #include "mm/rmap.h"
+#include "mm/uprobes.h"
 #include "mm/vma.h"
 #include "smp/sched.h"
 #include "tlbshoot/tlb.h"
@@ -142,6 +143,8 @@ int mm_setup(struct machine *m, const struct mm_options *options)
 		err = mm_slots_setup(m);
 	if (!err)
 		err = aio_setup(m);
+	if (!err)
+		err = uprobes_setup(m);
 	if (!err)
 		err = binfmt_setup(m);
 	if (!err)

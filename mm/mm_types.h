@@ -31,6 +31,7 @@ struct linux_binfmt;
 struct mem_cgroup;
 struct mm_slot;
 struct mmu_notifier_mm;
+struct xol_area;
 
 /* vm_flags, v3.14 include/linux/mm.h. */
 #define VM_READ 0x00000001u
@@ -118,9 +119,10 @@ struct mm_struct {
 
 	/* mm_slots.c: the lock of each scanner's list. */
 	struct mm_slot *slots[NR_MM_SCANNERS];
-	struct kioctx *ioctx; /* aio.c; atomic: set once */
-	u32 oracle_scanners;  /* scanners that walk this mm */
-	u32 oracle_torn_down; /* exit_mmap() has begun */
+	struct kioctx *ioctx;	   /* aio.c; atomic: set once */
+	struct xol_area *xol_area; /* uprobes.c; atomic: set once */
+	u32 oracle_scanners;	   /* scanners that walk this mm */
+	u32 oracle_torn_down;	   /* exit_mmap() has begun */
 
 	/* swap_mms.c, mmlist_lock. */
 	u32 on_swap_list; /* atomic */

@@ -13,6 +13,8 @@
 #define LOCK_CLASSES(X)                                                                            \
 	X(inode_mutex, "i_mutex: size of a file against writers and truncation")                   \
 	X(scanner_turn, "a scanner of registered mms: one turn at a time")                         \
+	X(uprobe_register, "registrations of uprobes: one at a time")                              \
+	X(dup_mmap_sem, "forks that copy an mm, against registrations of uprobes")                 \
 	X(mmap_sem, "the VMAs of an mm")                                                           \
 	X(mmap_sem_nested, "the child's mmap_sem inside the parent's, in fork")                    \
 	X(page_lock, "PG_locked: content and mapping of a page-cache page")                        \
@@ -23,6 +25,7 @@
 	X(task_lock, "alloc_lock: task->mm against readers from other tasks")                      \
 	X(mmlist_lock, "the global list of mms")                                                   \
 	X(slots_lock, "the list of a scanner's registered mms")                                    \
+	X(uprobes_treelock, "the uprobes that are registered, and their consumers")                \
 	X(binfmt_lock, "the binary format that is registered")                                     \
 	X(page_table_lock, "mm->page_table_lock: upper page-table levels, pgd and pud")            \
 	X(ptl_pmd, "split lock of a page-middle-directory page")                                   \

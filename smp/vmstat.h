@@ -92,6 +92,11 @@
 	X(module_loaded)                                                                           \
 	X(module_deleted)                                                                          \
 	X(module_busy)                                                                             \
+	X(uprobe_install)                                                                          \
+	X(uprobe_remove)                                                                           \
+	X(uprobe_hit)                                                                              \
+	X(uprobe_recalc)                                                                           \
+	X(xol_area)                                                                                \
 	X(notifier_range)                                                                          \
 	X(audits)                                                                                  \
 	X(oracle_data_checks)                                                                      \

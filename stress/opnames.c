@@ -46,7 +46,14 @@
 	  "start asynchronous requests for PAGES pages from FIRST on, or for one")                 \
 	X(JOB_OP_SWAPUSE, "swapuse", "", JOB_OP_USER, "put the mm on swapoff's list")              \
 	X(JOB_OP_SWAPOFF, "swapoff", "", JOB_OP_ANY, "visit every mm on it")                       \
-	X(JOB_OP_RMMOD, "rmmod", "", JOB_OP_ANY, "unload the loader of programs if nobody uses it")
+	X(JOB_OP_RMMOD, "rmmod", "", JOB_OP_ANY,                                                   \
+	  "unload the loader of programs if nobody uses it")                                       \
+	X(JOB_OP_PROBE, "probe", "[f", JOB_OP_ANY,                                                 \
+	  "register a uprobe for a page of the programs' text")                                    \
+	X(JOB_OP_UNPROBE, "unprobe", "[f", JOB_OP_ANY, "and take it back")                         \
+	X(JOB_OP_EXECUTE, "execute", "[f", JOB_OP_USER, "run what is there")                       \
+	X(JOB_OP_LIBRARY, "library", "[f", JOB_OP_USER,                                            \
+	  "map the text once more, run what is there, unmap it")
 
 const struct job_op_spec job_ops[NR_JOB_OPS] = {
 #define JOB_OP_ROW(id, name, signature, needs, help) [id] = {name, signature, needs, help},

@@ -96,16 +96,18 @@ static const uint32_t base_weight[NR_JOB_OPS] = {
 	[JOB_OP_THREADS] = 3,	[JOB_OP_MERGEABLE] = 2, [JOB_OP_UNMERGEABLE] = 2,
 	[JOB_OP_HUGEPAGE] = 2,	[JOB_OP_KSMD] = 3,	[JOB_OP_KHUGEPAGED] = 3,
 	[JOB_OP_AIO] = 3,	[JOB_OP_SWAPUSE] = 2,	[JOB_OP_SWAPOFF] = 3,
-	[JOB_OP_RMMOD] = 2,
+	[JOB_OP_RMMOD] = 2,	[JOB_OP_PROBE] = 3,	[JOB_OP_UNPROBE] = 2,
+	[JOB_OP_EXECUTE] = 3,	[JOB_OP_LIBRARY] = 2,
 };
 
-/* The subset of this program: half of the operations, the rest more or less often. */
+/* The subset of this program: a half or a third of the operations, more or less often. */
 static void draw_weights(struct drawing *d)
 {
+	uint32_t share = 2 + below(d, 2);
 	bool some = false;
 
 	for (uint32_t op = 0; op < NR_JOB_OPS; op++) {
-		d->weight[op] = one_in(d, 2) ? 0 : base_weight[op] << below(d, 3);
+		d->weight[op] = one_in(d, share) ? base_weight[op] << below(d, 3) : 0;
 		some |= d->weight[op] && job_ops[op].needs == JOB_OP_ANY;
 	}
 	/* Without these there is nothing to collide with, or nothing for a kernel thread. */
@@ -342,6 +344,15 @@ static void draw_numbers(struct drawing *d, uint32_t group, struct program_op *o
 	case JOB_OP_KSMD:
 	case JOB_OP_KHUGEPAGED:
 		draw_number(op, 1 + below(d, SCAN_PAGES_MOST));
+		break;
+	case JOB_OP_PROBE:
+	case JOB_OP_UNPROBE:
+	case JOB_OP_EXECUTE:
+	case JOB_OP_LIBRARY:
+		if (one_in(d, 3))
+			draw_number(op, 1);
+		else
+			draw_number(op, 0);
 		break;
 	case JOB_OP_AGE:
 		draw_number(op, 1 + below(d, AGE_FRAMES_MOST));

@@ -199,6 +199,12 @@ static void draw_other(struct mix_drawing *d, uint32_t which)
 	case JOB_OP_KHUGEPAGED:
 		draw_number(op, SCAN_PAGES);
 		break;
+	case JOB_OP_PROBE:
+	case JOB_OP_UNPROBE:
+	case JOB_OP_EXECUTE:
+	case JOB_OP_LIBRARY:
+		draw_number(op, below(d, 2));
+		break;
 	case JOB_OP_AGE:
 		draw_number(op, AGE_FRAMES);
 		draw_number(op, below(d, FRAMES));

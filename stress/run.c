@@ -98,7 +98,8 @@ static const char *const op_counter_names[NR_JOB_OPS] = {
 	"op_threads",	"op_mergeable", "op_unmergeable",
 	"op_hugepage",	"op_ksmd",	"op_khugepaged",
 	"op_aio",	"op_swapuse",	"op_swapoff",
-	"op_rmmod",
+	"op_rmmod",	"op_probe",	"op_unprobe",
+	"op_execute",	"op_library",
 };
 
 size_t run_counter_names(struct counter *counters, size_t max)

@@ -17,7 +17,6 @@ EVENT_DESC(ev_op, 402, 0, "op", "%llu, page %llu");
 #define OP_PAGES_MAX 256
 
 /* The image that tasks execute: "a small image". */
-#define IMAGE_TEXT_PAGES 2
 #define IMAGE_DATA_PAGES 1
 #define IMAGE_BSS_PAGES 1
 #define IMAGE_STACK_PAGES 2
@@ -205,6 +204,7 @@ static void child_main(void *arg)
 	} else {
 		complete(&parent->child_ready);
 	}
+	user_runs_probed_text(&u);
 	sys_exit(0);
 }
 
@@ -709,6 +709,12 @@ static bool do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n, u
 	case JOB_OP_KHUGEPAGED:
 		sys_scan_mms(MM_SCANNER_KHUGEPAGED, n);
 		break;
+	case JOB_OP_PROBE:
+	case JOB_OP_UNPROBE:
+	case JOB_OP_EXECUTE:
+	case JOB_OP_LIBRARY:
+		user_uprobe_op(u, op, which == SOME ? choose_below(u, IMAGE_TEXT_PAGES) : which);
+		break;
 	case JOB_OP_MMAP:
 	case JOB_OP_MUNMAP:
 	case JOB_OP_MPROTECT:
@@ -974,6 +980,10 @@ static bool do_program_op(struct user_task *u, const struct program_op *op, stru
 		break;
 	case JOB_OP_GETMM:
 	case JOB_OP_EXEC_FAIL:
+	case JOB_OP_PROBE:
+	case JOB_OP_UNPROBE:
+	case JOB_OP_EXECUTE:
+	case JOB_OP_LIBRARY:
 		which = op->nr_args ? n : SOME;
 		break;
 	default:

@@ -85,6 +85,9 @@ struct world {
 	u64 audits;
 };
 
+/* The image that tasks execute. */
+#define IMAGE_TEXT_PAGES 2
+
 /* What a task of the world carries (task_struct.user). */
 struct user_task {
 	struct slot *slot;
@@ -119,6 +122,10 @@ struct exec_image user_image(struct user_task *u, u32 stack_pages);
  * @deeds (enum thread_deed), the leader's first, and waits for it; with @kill it sends SIGKILL
  * before. */
 void user_threads(struct user_task *u, const u32 *deeds, bool kill);
+/* uprobe_ops.c: "probe", "unprobe", "execute" and "library", about @page of the image's text. */
+void user_uprobe_op(struct user_task *u, enum job_op op, u32 page);
+/* The same as "execute" of each page, if there are uprobes or may be breakpoints. */
+void user_runs_probed_text(struct user_task *u);
 /* Maps anon (and file) regions of the group afresh. */
 int user_map_working_set(struct user_task *u);
 
