@@ -412,6 +412,16 @@ static void report_interrupt(struct race_search *s, u32 event, u32 cause, bool t
 	report(s, earlier, event, clock_of(t, cause), true);
 }
 
+/* Access @i of @e and what is known of its word; NULL without memory. */
+static const struct hb_access *access_of(struct hb_trace *t, const struct hb_event *e, u32 i,
+					 struct hb_word **w, u32 **reads)
+{
+	const struct hb_access *a = &t->accesses[e->first_access + i];
+
+	*w = word_of(t, a->address, reads);
+	return *w ? a : NULL;
+}
+
 /* What the later events have to know of @event. */
 static void remember(struct race_search *s, u32 event)
 {
@@ -421,11 +431,11 @@ static void remember(struct race_search *s, u32 event)
 
 	memcpy(clock, s->pre, t->nr_cpus * sizeof(u32));
 	for (u32 i = 0; i < e->nr_accesses; i++) {
-		const struct hb_access *a = &t->accesses[e->first_access + i];
 		u32 *reads;
-		struct hb_word *w = word_of(t, a->address, &reads);
+		struct hb_word *w;
+		const struct hb_access *a = access_of(t, e, i, &w, &reads);
 
-		if (!w)
+		if (!a)
 			return;
 		join(t, clock, w->last_write);
 		for (u32 cpu = 0; hb_writes(a->kind) && cpu < t->nr_cpus; cpu++)
@@ -433,11 +443,11 @@ static void remember(struct race_search *s, u32 event)
 	}
 	clock[e->cpu] = event + 1;
 	for (u32 i = 0; i < e->nr_accesses; i++) {
-		const struct hb_access *a = &t->accesses[e->first_access + i];
 		u32 *reads;
-		struct hb_word *w = word_of(t, a->address, &reads);
+		struct hb_word *w;
+		const struct hb_access *a = access_of(t, e, i, &w, &reads);
 
-		if (!w)
+		if (!a)
 			return;
 		if (!hb_writes(a->kind)) {
 			reads[e->cpu] = event;

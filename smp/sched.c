@@ -45,6 +45,24 @@ static void dequeue(struct machine *m, u32 cpu, struct task_struct *t)
 	rq_count(m, cpu, -1);
 }
 
+/* A task is gone for good: after the last one the machine finishes, and who waits to be the last
+ * one goes on. */
+static void one_task_less(struct smp_machine *smp, u32 nr_vcpus)
+{
+	u32 left = atomic_dec_return(&smp->nr_tasks);
+	struct task_struct *waiter;
+
+	if (!left) {
+		WRITE_ONCE(smp->finish, true);
+		for (u32 i = 0; i < nr_vcpus; i++)
+			smp_send_reschedule(i);
+	} else if (left == 1) {
+		waiter = READ_ONCE(smp->last_waiter);
+		if (waiter)
+			wake_up_process(waiter);
+	}
+}
+
 /* Runs first on the stack of the task that was switched to. */
 static void finish_task_switch(void)
 {
@@ -69,12 +87,24 @@ static void finish_task_switch(void)
 		cds_list_del(&dead->all_node);
 		spin_unlock(&m->smp->tasklist_lock);
 		put_task_struct(dead);
-		if (atomic_dec_and_test(&m->smp->nr_tasks)) {
-			WRITE_ONCE(m->smp->finish, true);
-			for (u32 i = 0; i < m->nr_vcpus; i++)
-				smp_send_reschedule(i);
-		}
+		one_task_less(m->smp, m->nr_vcpus);
 	}
+}
+
+void wait_for_last_task(void)
+{
+	struct smp_machine *smp = this_vcpu()->machine->smp;
+
+	WRITE_ONCE(smp->last_waiter, current);
+	for (;;) {
+		/* Orders the waiter before the look at the number. */
+		set_current_state(TASK_UNINTERRUPTIBLE);
+		if (READ_ONCE(smp->nr_tasks) == 1)
+			break;
+		schedule();
+	}
+	__set_current_state(TASK_RUNNING);
+	WRITE_ONCE(smp->last_waiter, NULL);
 }
 
 static void context_switch(struct vcpu *v, struct task_struct *prev, struct task_struct *next)

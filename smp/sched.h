@@ -57,6 +57,7 @@ struct smp_machine {
 	struct cds_list_head all_tasks; /* user tasks and kernel threads, not idle */
 	u32 nr_tasks; /* live tasks, without idle; atomic; at zero the machine finishes */
 	u32 next_pid; /* atomic */
+	struct task_struct *last_waiter; /* who sleeps until it is the only task; atomic */
 	struct rcu_state *rcu;
 	bool finish; /* set once nr_tasks has reached zero; atomic */
 };
@@ -103,6 +104,9 @@ void put_task_struct(struct task_struct *t);
 
 /* Gives the processor to another runnable task; sleeps if the state is not TASK_RUNNING. */
 void schedule(void);
+
+/* Sleeps until the caller is the machine's only task. For one task at a time. */
+void wait_for_last_task(void);
 
 /* Stays runnable, but lets others go first. */
 void yield(void);

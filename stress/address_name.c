@@ -161,6 +161,7 @@ static const struct field rq_fields[] = {
 static const struct field smp_fields[] = {
 	FIELD_SPINLOCK(struct smp_machine, tasklist_lock),
 	FIELD(struct smp_machine, nr_tasks, VALUE_DECIMAL, ADDRESS_CPU),
+	FIELD(struct smp_machine, last_waiter, VALUE_POINTER, ADDRESS_CPU),
 	FIELD(struct smp_machine, next_pid, VALUE_DECIMAL, ADDRESS_CPU),
 	FIELD(struct smp_machine, finish, VALUE_DECIMAL, ADDRESS_CPU),
 };

@@ -66,16 +66,9 @@ void world_freeze_and_audit(struct world *w)
 
 void world_audit_end(struct world *w)
 {
-	struct spin spin = {0};
-
 	/* Whoever has left its slot is still on its way out, and may need a grace period for that:
-	 * then this CPU must not be in everybody's way. */
-	while (READ_ONCE(w->m->smp->nr_tasks) > 1) {
-		if (w->m->mm->table_free_rcu)
-			synchronize_rcu();
-		else
-			cpu_relax_on(&w->m->smp->nr_tasks, &spin);
-	}
+	 * this CPU must not be in everybody's way. */
+	wait_for_last_task();
 	explore_quiet(true);
 	while (!all_still(w)) {
 		rcu_barrier();

@@ -65,6 +65,18 @@ int config_keep_command(struct config *config, int argc, char *const argv[], str
 	return 0;
 }
 
+int config_adopt_command(struct config *recorded, const struct config *config, struct error *err)
+{
+	int argc = 0;
+
+	while (config->command[argc])
+		argc++;
+	memcpy(recorded->json, config->json, sizeof(recorded->json));
+	memcpy(recorded->file, config->file, sizeof(recorded->file));
+	memcpy(recorded->job_name, config->file, sizeof(recorded->job_name));
+	return config_keep_command(recorded, argc, config->command, err);
+}
+
 /* PUs that this process may run on; a container's share counts, not the whole host. */
 static unsigned int pus_allowed(void)
 {

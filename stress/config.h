@@ -196,6 +196,11 @@ void config_destroy(struct config *config);
 /* Copies the argument list into @config. Returns 0, or -1 with @err filled. */
 int config_keep_command(struct config *config, int argc, char *const argv[], struct error *err);
 
+/* Makes @recorded, which a schedule file has told, the configuration of the command @config: its
+ * words, its file, and where it writes. The job's text is in the schedule file; where it once came
+ * from is not known: the file's name stands for it. Returns 0, or -1 with @err filled. */
+int config_adopt_command(struct config *recorded, const struct config *config, struct error *err);
+
 /* Asks the host. Returns 0, or -1 with @err filled (no source of entropy). */
 int host_facts_read(struct host_facts *facts, struct error *err);
 

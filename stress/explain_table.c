@@ -44,6 +44,18 @@ struct table {
 
 /* ---- drawing ---- */
 
+/* How much of @text fits into @room: up to a blank, if there is one. */
+static size_t fitting(const char *text, size_t room)
+{
+	size_t take = room;
+
+	if (strlen(text) <= room)
+		return strlen(text);
+	while (take && text[take] != ' ')
+		take--;
+	return take ? take : room;
+}
+
 /* One line in the column of @cpu, wrapped where it is too long for it. */
 static void draw(struct table *t, u32 cpu, bool star, u32 indent, const char *text)
 {
@@ -51,15 +63,8 @@ static void draw(struct table *t, u32 cpu, bool star, u32 indent, const char *te
 
 	do {
 		u32 room = t->width > indent + 3 ? t->width - indent - 2 : 1;
-		size_t take = strlen(text), rest;
+		size_t take = fitting(text, room), rest;
 
-		if (take > room) {
-			take = room;
-			while (take && text[take] != ' ')
-				take--;
-			if (!take)
-				take = room;
-		}
 		t->lines++;
 		if (t->out) {
 			for (u32 i = 0; i < index; i++)
@@ -393,15 +398,8 @@ static u32 print_wrapped(FILE *out, const char *text)
 	u32 indent = 0, lines = 0;
 
 	while (*text) {
-		size_t take = strlen(text), room = EXPLAIN_COLUMNS - indent;
+		size_t take = fitting(text, EXPLAIN_COLUMNS - indent);
 
-		if (take > room) {
-			take = room;
-			while (take && text[take] != ' ')
-				take--;
-			if (!take)
-				take = room;
-		}
 		if (out)
 			fprintf(out, "%*s%.*s\n", (int)indent, "", (int)take, text);
 		lines++;

@@ -148,21 +148,6 @@ static int minimize_run(struct minimization *x)
 	return run_end(&x->run, verdict);
 }
 
-/* Makes the recorded configuration that of this command. */
-static int adopt_command(struct config *recorded, const struct config *config, struct error *err)
-{
-	int argc = 0;
-
-	while (config->command[argc])
-		argc++;
-	memcpy(recorded->json, config->json, sizeof(recorded->json));
-	memcpy(recorded->file, config->file, sizeof(recorded->file));
-	/* The job's text is in the schedule file; where it once came from is not known. */
-	memcpy(recorded->job_name, config->file, sizeof(recorded->job_name));
-	recorded->minimizes = true;
-	return config_keep_command(recorded, argc, config->command, err);
-}
-
 int verb_minimize(const struct config *config)
 {
 	struct minimization *x = calloc(1, sizeof(*x));
@@ -183,10 +168,11 @@ int verb_minimize(const struct config *config)
 	verbs_known_names(&names);
 	if (host_facts_read(&host, &err) ||
 	    schedule_read(config->file, &x->schedule, recorded, &names, &host, &err) ||
-	    adopt_command(recorded, config, &err)) {
+	    config_adopt_command(recorded, config, &err)) {
 		fprintf(stderr, "mmtorture: %s\n", err.line);
 		status = err.status;
 	} else {
+		recorded->minimizes = true;
 		status = explore_refused(recorded);
 		if (status == VERDICT_CLEAN)
 			status = minimize_run(x);

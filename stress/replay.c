@@ -85,17 +85,9 @@ static int replay_world(const struct config *config, const struct schedule *sche
 /* Makes the recorded configuration that of this command. */
 static int adopt_command(struct config *recorded, const struct config *config, struct error *err)
 {
-	int argc = 0;
-
-	while (config->command[argc])
-		argc++;
-	memcpy(recorded->json, config->json, sizeof(recorded->json));
-	memcpy(recorded->file, config->file, sizeof(recorded->file));
 	memcpy(recorded->trace, config->trace, sizeof(recorded->trace));
 	recorded->full = config->full;
-	/* The job's text is in the schedule file; where it once came from is not known. */
-	memcpy(recorded->job_name, config->file, sizeof(recorded->job_name));
-	return config_keep_command(recorded, argc, config->command, err);
+	return config_adopt_command(recorded, config, err);
 }
 
 /* What this build cannot see: a line on stderr and a verdict other than VERDICT_CLEAN. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The operations of a user task: drawn at random for a mix, or with the arguments of a program.
+ * The operations of a user task: what each does, and drawing them at random for a mix.
  */
 #include <errno.h>
 #include <string.h>
@@ -9,12 +9,9 @@
 #include "mm/mm_machine.h"
 #include "smp/rcu.h"
 #include "smp/vmstat.h"
-#include "stress/world_private.h"
+#include "stress/user_ops.h"
 
 EVENT_DESC(ev_op, 402, 0, "op", "%llu, page %llu");
-
-/* Pages that one operation covers at the most: the counts of a zap stand on the stack. */
-#define OP_PAGES_MAX 256
 
 /* The image that tasks execute: "a small image". */
 #define IMAGE_DATA_PAGES 1
@@ -22,13 +19,7 @@ EVENT_DESC(ev_op, 402, 0, "op", "%llu, page %llu");
 #define IMAGE_STACK_PAGES 2
 #define IMAGE_ARGUMENT_PAGES 1
 
-/* Part of a region that an operation is about. */
-struct span {
-	struct region *r;
-	u32 page, nr;
-};
-
-static u32 choose_below(struct user_task *u, u32 n)
+u32 user_choose_below(struct user_task *u, u32 n)
 {
 	if (n <= 1)
 		return 0;
@@ -79,7 +70,7 @@ static void op_dontneed(const struct span *sp)
 	}
 }
 
-static struct region *free_extra(struct user_task *u)
+struct region *user_free_extra(struct user_task *u)
 {
 	for (u32 i = 0; i < REGION_EXTRA_MAX; i++) {
 		if (!region_start(&u->extra[i]))
@@ -115,9 +106,9 @@ static s64 map_again(struct user_task *u, const struct span *sp)
 	return addr;
 }
 
-/* Unmaps the span and maps it afresh: empty memory, or the file's pages again. In an mm with other
- * threads the mapping is replaced in one go: into a hole somebody else could map something. */
-static void op_remap(struct user_task *u, const struct span *sp)
+/* In an mm with other threads the mapping is replaced in one go: into a hole somebody else could
+ * map something. */
+void user_op_remap(struct user_task *u, const struct span *sp)
 {
 	u32 writes[OP_PAGES_MAX];
 	bool was_unstable = region_flag(sp->r->unstable), make_it_fail = current->make_it_fail;
@@ -143,7 +134,7 @@ static void op_remap(struct user_task *u, const struct span *sp)
 		region_set(sp->r->unstable, false);
 }
 
-static void op_mprotect(const struct span *sp, u32 vm_flags)
+void user_op_mprotect(const struct span *sp, u32 vm_flags)
 {
 	bool was_unstable = region_flag(sp->r->unstable);
 	u64 value;
@@ -315,10 +306,8 @@ static void release_common(struct held_regions *held, struct region *new, u64 st
 	}
 }
 
-/* Maps fresh memory for @r, which nobody else uses. @unstable: others will, once it is there. 0 or
- * a negative errno. */
-static int map_fresh(struct user_task *u, struct region *r, const char *name, u32 pages, bool exact,
-		     bool unstable)
+int user_map_fresh(struct user_task *u, struct region *r, const char *name, u32 pages, bool exact,
+		   bool unstable)
 {
 	struct held_regions held;
 	s64 addr;
@@ -343,7 +332,7 @@ static int map_fresh(struct user_task *u, struct region *r, const char *name, u3
 static int map_anon_region(struct user_task *u, struct region *r, const char *name, u32 pages,
 			   bool exact)
 {
-	return map_fresh(u, r, name, pages, exact, false);
+	return user_map_fresh(u, r, name, pages, exact, false);
 }
 
 int user_map_working_set(struct user_task *u)
@@ -468,7 +457,7 @@ static bool op_exit(struct user_task *u)
 /* Some number, for task_pid(). */
 static u32 some_task(struct user_task *u)
 {
-	return choose_below(u, u->w->nr_slots);
+	return user_choose_below(u, u->w->nr_slots);
 }
 
 /* The pid of the job's task number @task; behind the last one it goes on from the first. */
@@ -491,15 +480,9 @@ static void op_kthread(struct user_task *u, u32 task)
 /* Requests that one "aio" of a mix starts at the most. */
 #define AIO_PAGES_MOST 2u
 
-/* Pages in a turn of a scanner that is not told. */
-#define SCAN_PAGES 16
-
-/* Frames that one "age" looks at if it is not told. */
-#define AGE_FRAMES 8
-
 static u32 some_frame(struct user_task *u)
 {
-	return choose_below(u, (u32)u->w->m->mm->nr_pages);
+	return user_choose_below(u, (u32)u->w->m->mm->nr_pages);
 }
 
 /* ---- files ---- */
@@ -550,7 +533,7 @@ static struct region *some_region(struct user_task *u)
 		if (region_start(&u->extra[i]))
 			candidates[nr++] = &u->extra[i];
 	}
-	return nr ? candidates[choose_below(u, nr)] : NULL;
+	return nr ? candidates[user_choose_below(u, nr)] : NULL;
 }
 
 static u32 some_pages(struct user_task *u)
@@ -559,7 +542,7 @@ static u32 some_pages(struct user_task *u)
 	u32 lo = max(range->lo, 1u), hi = min(max(range->hi, lo), (u32)OP_PAGES_MAX);
 
 	lo = min(lo, hi);
-	return lo + choose_below(u, hi - lo + 1);
+	return lo + user_choose_below(u, hi - lo + 1);
 }
 
 static bool some_span(struct user_task *u, struct span *sp)
@@ -568,25 +551,25 @@ static bool some_span(struct user_task *u, struct span *sp)
 	if (!sp->r)
 		return false;
 	sp->nr = min(some_pages(u), sp->r->pages);
-	sp->page = choose_below(u, sp->r->pages - sp->nr + 1);
+	sp->page = user_choose_below(u, sp->r->pages - sp->nr + 1);
 	return true;
 }
 
 static void random_munmap(struct user_task *u, struct span *sp)
 {
-	struct region *r = &u->extra[choose_below(u, REGION_EXTRA_MAX)];
+	struct region *r = &u->extra[user_choose_below(u, REGION_EXTRA_MAX)];
 
 	if (region_start(r)) {
 		sys_munmap(region_start(r), (u64)r->pages << PAGE_SHIFT);
 		region_forget(r);
 	} else if (sp->r && sp->r->kind == REGION_ANON) {
-		op_remap(u, sp);
+		user_op_remap(u, sp);
 	}
 }
 
 static void random_mmap(struct user_task *u)
 {
-	struct region *r = free_extra(u);
+	struct region *r = user_free_extra(u);
 	struct span sp = {.r = r};
 
 	if (!r)
@@ -606,19 +589,14 @@ static void random_threads(struct user_task *u)
 	u32 deeds[THREADS_OF_GROUP];
 
 	for (u32 i = 0; i < THREADS_OF_GROUP; i++)
-		deeds[i] = choose_below(u, THREAD_DEED_MAX + 1);
-	user_threads(u, deeds, !choose_below(u, KILLED_ONE_IN));
+		deeds[i] = user_choose_below(u, THREAD_DEED_MAX + 1);
+	user_threads(u, deeds, !user_choose_below(u, KILLED_ONE_IN));
 }
-
-/* The task, frame or way to fail that nobody has named. */
-#define SOME (~0u)
 
 /* One exec in so many that fail does so when the old image is gone. */
 #define FAILS_AFTER_ONE_IN 4
 
-/* What does not depend on where its arguments come from. @n: the operation's number of pages, or
- * count. @which: of the tasks, frames, or ways to fail; SOME draws. */
-static bool do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n, u32 which)
+bool user_do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n, u32 which)
 {
 	struct world_file *f = u->slot->group->file_used;
 
@@ -647,7 +625,7 @@ static bool do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n, u
 	case JOB_OP_EXEC:
 		return op_exec(u, n);
 	case JOB_OP_EXEC_FAIL:
-		return op_exec_fail(u, which == SOME ? !choose_below(u, FAILS_AFTER_ONE_IN)
+		return op_exec_fail(u, which == SOME ? !user_choose_below(u, FAILS_AFTER_ONE_IN)
 						     : which != 0);
 	case JOB_OP_EXIT:
 		return op_exit(u);
@@ -713,7 +691,8 @@ static bool do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n, u
 	case JOB_OP_UNPROBE:
 	case JOB_OP_EXECUTE:
 	case JOB_OP_LIBRARY:
-		user_uprobe_op(u, op, which == SOME ? choose_below(u, IMAGE_TEXT_PAGES) : which);
+		user_uprobe_op(u, op,
+			       which == SOME ? user_choose_below(u, IMAGE_TEXT_PAGES) : which);
 		break;
 	case JOB_OP_MMAP:
 	case JOB_OP_MUNMAP:
@@ -725,15 +704,12 @@ static bool do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n, u
 	return true;
 }
 
-static void begin_op(struct user_task *u, enum job_op op, const struct span *sp)
+void user_begin_op(struct user_task *u, enum job_op op, const struct span *sp)
 {
 	world_count(u->w, op);
 	vcpu_progress();
 	event_record(&ev_op, op, sp->r ? sp->page : 0);
 }
-
-/* Yields in one "sleep" of a mix: long enough for others to find the CPU idle or borrowed. */
-#define SLEEP_YIELDS 8
 
 bool user_op_random(struct user_task *u, enum job_op op)
 {
@@ -746,7 +722,7 @@ bool user_op_random(struct user_task *u, enum job_op op)
 	/* A task a page: few. */
 	if (op == JOB_OP_AIO)
 		sp.nr = min(sp.nr, AIO_PAGES_MOST);
-	begin_op(u, op, &sp);
+	user_begin_op(u, op, &sp);
 	switch (op) {
 	case JOB_OP_MMAP:
 		random_mmap(u);
@@ -756,7 +732,7 @@ bool user_op_random(struct user_task *u, enum job_op op)
 		return true;
 	case JOB_OP_MPROTECT:
 		if (sp.r)
-			op_mprotect(&sp, choose_below(u, 2) ? VM_READ : 0);
+			user_op_mprotect(&sp, user_choose_below(u, 2) ? VM_READ : 0);
 		return true;
 	case JOB_OP_THREADS:
 		random_threads(u);
@@ -765,10 +741,10 @@ bool user_op_random(struct user_task *u, enum job_op op)
 		sp = (struct span){.nr = g->file_used ? (u32)g->file_used->inode->max_pages : 0};
 		break;
 	case JOB_OP_TRUNCATE:
-		n = g->file_used ? choose_below(u, (u32)g->file_used->inode->max_pages) : 0;
+		n = g->file_used ? user_choose_below(u, (u32)g->file_used->inode->max_pages) : 0;
 		break;
 	case JOB_OP_BRK:
-		n = choose_below(u, some_pages(u) + 1);
+		n = user_choose_below(u, some_pages(u) + 1);
 		break;
 	case JOB_OP_SLEEP:
 		n = SLEEP_YIELDS;
@@ -788,221 +764,5 @@ bool user_op_random(struct user_task *u, enum job_op op)
 			return true;
 		break;
 	}
-	return do_op(u, op, &sp, n, SOME);
-}
-
-/* ---- programs ---- */
-
-/* @r with us as its user, or NULL if it is not mapped (yet, or any more), perhaps by another
- * thread's doing. */
-static struct region *entered(struct region *r)
-{
-	if (!r || !region_start(r))
-		return NULL;
-	region_enter(r);
-	if (region_usable(r))
-		return r;
-	region_leave(r);
-	return NULL;
-}
-
-/* The region of that name, with us as its user. */
-static struct region *in_array(struct region *regions, u32 nr, const char *name)
-{
-	for (u32 i = 0; i < nr; i++) {
-		struct region *r = entered(&regions[i]);
-
-		/* Its name stands as long as it has users. */
-		if (r && !strcmp(r->name, name))
-			return r;
-		if (r)
-			region_leave(r);
-	}
-	return NULL;
-}
-
-/* The region that a program calls @name, with us as its user; NULL if it is not mapped. */
-static struct region *find_region(struct user_task *u, const char *name)
-{
-	struct slot_group *owner = u->slot->group->mm_owner;
-
-	if (!strcmp(name, "anon"))
-		return entered(&u->anon);
-	if (!strcmp(name, "file"))
-		return entered(owner ? &owner->file : &u->file);
-	if (!strcmp(name, "shared"))
-		return entered(owner ? &owner->shared : NULL);
-	return owner ? in_array(owner->named, REGION_NAMED_MAX, name)
-		     : in_array(u->extra, REGION_EXTRA_MAX, name);
-}
-
-/* A region that no other thread takes, with us as its user; NULL: all are mapped. */
-static struct region *new_region(struct user_task *u)
-{
-	struct slot_group *owner = u->slot->group->mm_owner;
-	struct region *r = owner ? NULL : free_extra(u);
-
-	if (r)
-		region_enter(r);
-	for (u32 i = 0; owner && i < REGION_NAMED_MAX && !r; i++) {
-		if (region_take(&owner->named[i]))
-			r = &owner->named[i];
-	}
-	return r;
-}
-
-static u32 number(struct user_task *u, const struct op_arg *arg)
-{
-	return (u32)arg->lo + choose_below(u, (u32)(arg->hi - arg->lo) + 1);
-}
-
-/* Reads the numbers of @op from argument @i on as [first [pages]]; absent: @all pages, or one. */
-static void span_args(struct user_task *u, const struct program_op *op, u32 i, struct span *sp,
-		      bool all)
-{
-	u32 pages = sp->r->pages;
-
-	sp->page = i < op->nr_args ? min(number(u, &op->args[i]), pages - 1) : 0;
-	if (i + 1 < op->nr_args)
-		sp->nr = number(u, &op->args[i + 1]);
-	else
-		sp->nr = all && i >= op->nr_args ? pages : 1;
-	sp->nr = max(1u, min(min(sp->nr, pages - sp->page), (u32)OP_PAGES_MAX));
-}
-
-static void program_mmap(struct user_task *u, const struct program_op *op)
-{
-	struct region *r = new_region(u);
-	bool shared = u->slot->group->mm_owner != NULL;
-	u32 pages = number(u, &op->args[1]);
-
-	if (!r)
-		return;
-	explore_touch(r, true);
-	/* Other threads may protect or unmap it under our hands. */
-	(void)map_fresh(u, r, op->args[0].region, pages, u->w->exact || !shared, shared);
-	explore_touch(r, true);
-	region_leave(r);
-}
-
-static void program_munmap(struct user_task *u, const struct span *sp, bool whole)
-{
-	struct region *r = sp->r;
-
-	explore_touch(&r->remaps, !whole);
-	if (!whole) {
-		__atomic_fetch_add(&r->remaps, 1, __ATOMIC_RELAXED);
-		op_remap(u, sp);
-		explore_touch(&r->remaps, true);
-		__atomic_fetch_sub(&r->remaps, 1, __ATOMIC_RELAXED);
-		return;
-	}
-	/* Somebody may map a part of it again after us, where something else is by then. */
-	if (oracle_read(r->remaps))
-		return;
-	/* Its user, for it is us, keeps what it needs. */
-	region_condemn(r);
-	sys_munmap(region_start(r), (u64)r->pages << PAGE_SHIFT);
-}
-
-static u32 protection(u32 prot)
-{
-	return (prot & 1 ? VM_READ : 0) | (prot & 2 ? VM_WRITE : 0);
-}
-
-static void program_threads(struct user_task *u, const struct program_op *op)
-{
-	u32 args[THREADS_OF_GROUP + 1] = {0};
-
-	for (u32 i = 0; i < op->nr_args; i++)
-		args[i] = number(u, &op->args[i]);
-	user_threads(u, args, args[THREADS_OF_GROUP]);
-}
-
-static bool do_program_op(struct user_task *u, const struct program_op *op, struct region *r)
-{
-	const char *signature = job_ops[op->op].signature;
-	struct span sp = {0};
-	u32 n = 1, which = SOME;
-
-	if (signature[0] == 'r') {
-		sp.r = r;
-		if (op->op != JOB_OP_MPROTECT)
-			span_args(u, op, 1, &sp,
-				  op->op != JOB_OP_READ && op->op != JOB_OP_WRITE &&
-					  op->op != JOB_OP_AIO);
-	} else if (signature[0] != 'R' && op->nr_args) {
-		n = number(u, &op->args[0]);
-	}
-	begin_op(u, (enum job_op)op->op, &sp);
-	switch (op->op) {
-	case JOB_OP_MMAP:
-		program_mmap(u, op);
-		return true;
-	case JOB_OP_MUNMAP:
-		program_munmap(u, &sp, op->nr_args == 1);
-		return true;
-	case JOB_OP_MPROTECT:
-		span_args(u, op, 2, &sp, true);
-		op_mprotect(&sp, protection(number(u, &op->args[1])));
-		return true;
-	case JOB_OP_THREADS:
-		program_threads(u, op);
-		return true;
-	case JOB_OP_MSYNC:
-		sp.nr = u->slot->group->file_used ? (u32)u->slot->group->file_used->inode->max_pages
-						  : 0;
-		if (op->nr_args)
-			sp.page = min(number(u, &op->args[0]), sp.nr);
-		if (op->nr_args > 1)
-			sp.nr = min(number(u, &op->args[1]), sp.nr);
-		sp.nr -= op->nr_args > 1 ? 0 : sp.page;
-		break;
-	case JOB_OP_EXEC:
-		n = op->nr_args ? n : 0;
-		break;
-	case JOB_OP_TRUNCATE:
-		n = op->nr_args ? n : 0;
-		break;
-	case JOB_OP_SLEEP:
-		n = op->nr_args ? n : SLEEP_YIELDS;
-		break;
-	case JOB_OP_AGE:
-		n = op->nr_args ? n : AGE_FRAMES;
-		which = op->nr_args > 1 ? number(u, &op->args[1]) : SOME;
-		break;
-	case JOB_OP_KSMD:
-	case JOB_OP_KHUGEPAGED:
-		n = op->nr_args ? n : SCAN_PAGES;
-		break;
-	case JOB_OP_KTHREAD:
-		which = op->nr_args > 1 ? number(u, &op->args[1]) : SOME;
-		break;
-	case JOB_OP_GETMM:
-	case JOB_OP_EXEC_FAIL:
-	case JOB_OP_PROBE:
-	case JOB_OP_UNPROBE:
-	case JOB_OP_EXECUTE:
-	case JOB_OP_LIBRARY:
-		which = op->nr_args ? n : SOME;
-		break;
-	default:
-		break;
-	}
-	return do_op(u, (enum job_op)op->op, &sp, n, which);
-}
-
-bool user_op_program(struct user_task *u, const struct program_op *op)
-{
-	struct region *r;
-	bool goes_on;
-
-	if (job_ops[op->op].signature[0] != 'r')
-		return do_program_op(u, op, NULL);
-	r = find_region(u, op->args[0].region);
-	if (!r)
-		return true;
-	goes_on = do_program_op(u, op, r);
-	region_leave(r);
-	return goes_on;
+	return user_do_op(u, op, &sp, n, SOME);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What the files of the world share (world.c, slot.c, user_ops.c, region.c, audit.c); nobody else
- * includes this.
+ * What the files of the world share (world.c, slot.c, user_ops.[ch], program_ops.c, thread_ops.c,
+ * region.c, audit.c); nobody else includes this.
  */
 #ifndef STRESS_WORLD_PRIVATE_H
 #define STRESS_WORLD_PRIVATE_H
@@ -110,7 +110,7 @@ bool slot_program_left(const struct slot *s);
  */
 int slot_replace(struct user_task *u);
 
-/* user_ops.c: does one operation; false if the task must exit. */
+/* user_ops.c, program_ops.c: does one operation; false if the task must exit. */
 bool user_op_random(struct user_task *u, enum job_op op);
 bool user_op_program(struct user_task *u, const struct program_op *op);
 

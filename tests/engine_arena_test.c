@@ -100,8 +100,7 @@ Test(engine_arena, reset_hands_out_the_same_memory_again)
 	arena_destroy(&a);
 }
 
-/* --- Caches, from the host's thread
- * --------------------------------------------------------------- */
+/* --- Caches, from the host's thread ----------------------------------------------------------- */
 
 static void nothing(struct vcpu *v)
 {
@@ -229,8 +228,7 @@ Test(engine_arena, machine_says_no_when_the_host_gives_too_little)
 }
 #endif
 
-/* --- Caches, from vCPUs -------------------------------------------------------------------------
- */
+/* --- Caches, from vCPUs ----------------------------------------------------------------------- */
 
 /* Objects that wander: each vCPU takes some from a common bag or from the cache, stamps what it
  * takes, and puts some into the bag, where others find and free them. */
@@ -247,6 +245,14 @@ struct bag {
 	struct object *objects[BAG];
 };
 
+/* Nobody else stamps it meanwhile. */
+static void stamp(struct vcpu *v, struct object *mine)
+{
+	mine->owner = v->id + 1;
+	safepoint();
+	EXPECT(mine->owner == v->id + 1);
+}
+
 static void wander(struct vcpu *v)
 {
 	struct bag *bag = shared_of(v);
@@ -258,15 +264,11 @@ static void wander(struct vcpu *v)
 		if (random_below(&v->rng, 2)) {
 			mine = kmem_cache_alloc(bag->cache);
 			EXPECT(mine);
-			mine->owner = v->id + 1;
-			safepoint();
-			EXPECT(mine->owner == v->id + 1);
+			stamp(v, mine);
 		}
 		mine = xchg(place, mine);
 		if (mine) {
-			mine->owner = v->id + 1;
-			safepoint();
-			EXPECT(mine->owner == v->id + 1);
+			stamp(v, mine);
 			kmem_cache_free(bag->cache, mine);
 		}
 	}
@@ -299,14 +301,12 @@ Test(engine_arena, no_object_has_two_owners)
 
 	bare_create(&b, &wanderers, 1);
 	for (u64 seed = 1; seed <= REPEAT(40); seed++) {
-		bag_create(&b);
-		bare_expect_finished(&b, bare_explore(&b));
-		bag_check(&b);
-		bare_reset(&b, &wanderers, seed + 1);
-		bag_create(&b);
-		bare_expect_finished(&b, bare_threads(&b));
-		bag_check(&b);
-		bare_reset(&b, &wanderers, seed + 1);
+		for (u32 threads = 0; threads < 2; threads++) {
+			bag_create(&b);
+			bare_expect_finished(&b, threads ? bare_threads(&b) : bare_explore(&b));
+			bag_check(&b);
+			bare_reset(&b, &wanderers, seed + 1);
+		}
 	}
 	bare_destroy(&b);
 }

@@ -218,6 +218,33 @@ static inline void run_together(u32 nr_vcpus, u32 nr_tasks, u32 seeds, void (*bo
 	cr_assert_eq(run_space(&test, NULL), MACHINE_FINISHED, "threads");
 }
 
+/* For bodies: pages are numbered from BASE on; what fill() writes, expect_filled() reads. */
+static inline void map_fixed(u64 first, u64 nr, u32 flags)
+{
+	EXPECT_EQ(sys_mmap(PAGE(first), nr * PAGE_SIZE, flags, NULL, 0), PAGE(first));
+}
+
+static inline void unmap(u64 first, u64 nr)
+{
+	EXPECT_EQ(sys_munmap(PAGE(first), nr * PAGE_SIZE), 0);
+}
+
+static inline void fill(u64 first, u64 nr)
+{
+	for (u64 i = first; i < first + nr; i++)
+		EXPECT_EQ(user_write(PAGE(i), 1000 + i), 0);
+}
+
+static inline void expect_filled(u64 first, u64 nr)
+{
+	u64 value;
+
+	for (u64 i = first; i < first + nr; i++) {
+		EXPECT_EQ(user_read(PAGE(i), &value), 0);
+		EXPECT_EQ(value, 1000 + i);
+	}
+}
+
 /* "start-end flags" of each VMA in pages from BASE, for comparing at a glance; those outside are
  * not shown. Flags: r w x s l, p for VM_PFNMAP, f for a file. */
 static inline const char *space_map(const struct mm_struct *mm, char *buf, size_t size)

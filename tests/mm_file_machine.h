@@ -48,6 +48,9 @@
 #define SANITIZER_SHARE 1
 #endif
 
+/* A value for word @w of page @i that no other word has. */
+#define VALUE(i, w) (0x1000000ULL + (i)*0x1000 + (w))
+
 #define EXPECT(cond) BUG_ON(!(cond), "line %d: expected %s", __LINE__, #cond)
 
 struct file_test;
@@ -141,6 +144,20 @@ static inline bool in_cache(struct file_test *t, u64 index)
 	if (p)
 		put_page(p);
 	return p;
+}
+
+/* Gives each word of the file its VALUE(), on the disk; nothing of it stays in the page cache. */
+static inline void write_file(struct file_test *t)
+{
+	for (u64 i = 0; i < t->inode->max_pages; i++) {
+		for (u32 w = 0; w < FRAME_WORDS; w++)
+			write_word(t, i, w, VALUE(i, w));
+	}
+	EXPECT(writeback_range(t->inode, 0, ~0ULL) == t->inode->max_pages);
+	/* All references but the cache's go. */
+	lru_add_drain();
+	EXPECT(invalidate_mapping_pages(t->inode, 0, ~0ULL) == t->inode->max_pages);
+	EXPECT(!t->inode->mapping.nr_cached);
 }
 
 static inline void test_worker_main(void *arg)

@@ -5,17 +5,6 @@
  */
 #include "mm_address_space.h"
 
-static void map_fixed(u64 first, u64 nr, u32 flags)
-{
-	EXPECT_EQ(sys_mmap(PAGE(first), nr * PAGE_SIZE, flags, NULL, 0), PAGE(first));
-}
-
-static void fill(u64 first, u64 nr)
-{
-	for (u64 i = first; i < first + nr; i++)
-		EXPECT_EQ(user_write(PAGE(i), 1000 + i), 0);
-}
-
 static void expect_zero(u64 first, u64 nr)
 {
 	u64 value;
@@ -23,16 +12,6 @@ static void expect_zero(u64 first, u64 nr)
 	for (u64 i = first; i < first + nr; i++) {
 		EXPECT_EQ(user_read(PAGE(i), &value), 0);
 		EXPECT_EQ(value, 0);
-	}
-}
-
-static void expect_filled(u64 first, u64 nr)
-{
-	u64 value;
-
-	for (u64 i = first; i < first + nr; i++) {
-		EXPECT_EQ(user_read(PAGE(i), &value), 0);
-		EXPECT_EQ(value, 1000 + i);
 	}
 }
 

@@ -64,18 +64,27 @@ static bool find(struct world *w, struct strategy *s, u64 *seed, u64 most, struc
 	return false;
 }
 
-static void setup(void)
+/* Where the job of @c with its bug runs; config, names and host are for it. */
+static struct world *planted_world(const struct bug_case *c)
 {
-	const struct bug_case *c = bug_case_find("free-before-flush");
-	struct strategy *s = strategy_create("random");
 	struct world *w;
-	u64 seed = BUG_CATALOG_SEED;
 
 	verbs_known_names(&names);
 	cr_assert_eq(host_facts_read(&host, &err), 0, "%s", err.line);
 	cr_assert_eq(bug_case_configure(c, true, &config, &err), 0, "%s", err.line);
 	w = explored_world(&config, &err);
-	cr_assert(w && s, "%s", err.line);
+	cr_assert(w, "%s", err.line);
+	return w;
+}
+
+static void setup(void)
+{
+	const struct bug_case *c = bug_case_find("free-before-flush");
+	struct strategy *s = strategy_create("random");
+	struct world *w = planted_world(c);
+	u64 seed = BUG_CATALOG_SEED;
+
+	cr_assert(s);
 	cr_assert(find(w, s, &seed, c->schedules, &found));
 	world_destroy(w);
 	strategy_destroy(s);
@@ -540,11 +549,8 @@ ParameterizedTest(size_t *index, schedule_replays, each_found_one_is_identical)
 		strategy_destroy(strategy);
 		return;
 	}
-	verbs_known_names(&names);
-	cr_assert_eq(host_facts_read(&host, &err), 0, "%s", err.line);
-	cr_assert_eq(bug_case_configure(c, true, &config, &err), 0, "%s", err.line);
-	w = explored_world(&config, &err);
-	cr_assert(w && strategy, "%s", err.line);
+	w = planted_world(c);
+	cr_assert(strategy);
 	for (done = 0; done < each; done++) {
 		cr_assert(find(w, strategy, &seed, (u64)c->schedules * PATIENCE, &s),
 			  "%s: found %" PRIu64 " times only", c->slug, (uint64_t)done);

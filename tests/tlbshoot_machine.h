@@ -154,6 +154,38 @@ static inline void test_exit_mm(void)
 	preempt_enable();
 }
 
+/* --- What tasks do ---------------------------------------------------------------------------- */
+
+static inline u32 rd(u64 va)
+{
+	u64 value = 0;
+
+	return cpu_access(va, TLB_READ, &value);
+}
+
+static inline u32 wr(u64 va, u64 value)
+{
+	return cpu_access(va, TLB_WRITE, &value);
+}
+
+/* Zaps @nr pages from @first on, and gives their frames back. */
+static inline void zap(struct test_machine *t, struct mm_struct *mm, u32 first, u32 nr)
+{
+	u64 pfns[64], n = 0;
+
+	tlb_change_begin(&mm->context);
+	for (u32 i = first; i < first + nr; i++) {
+		pteval_t old = xchg(test_pte(t, mm, PAGE(i)), 0);
+
+		if (old & PTE_PRESENT)
+			pfns[n++] = pte_pfn(old);
+	}
+	flush_tlb_mm_range(&mm->context, PAGE(first), PAGE(first + nr));
+	while (n)
+		frame_release(t->m, pfns[--n]);
+	tlb_change_end(&mm->context);
+}
+
 /* --- Machines --------------------------------------------------------------------------------- */
 
 /* Two vCPUs, the tiny TLB, the default policy; tests change what they need. */
@@ -172,6 +204,15 @@ static inline struct test_config test_config(u32 nr_vcpus)
 			    .stall_seconds = TEST_STALL_SECONDS},
 		.geometry = tlb_geometry_find("tiny"),
 	};
+}
+
+/* A TLB in which no page evicts another. */
+static inline struct test_config big_config(u32 nr_vcpus)
+{
+	struct test_config c = test_config(nr_vcpus);
+
+	c.geometry = tlb_geometry_find("haswell");
+	return c;
 }
 
 static inline void test_populate(struct test_machine *t, const struct test_config *c)
@@ -286,6 +327,40 @@ static inline void run_alone(struct test_config c, void (*setup)(struct test_mac
 			cr_assert(found_violation(&t) && !strcmp(found_violation(&t), violation),
 				  "executor %u: expected %s, found %s: %s", executor, violation,
 				  found_violation(&t), t.m->violations.first.message);
+		test_destroy(&t);
+	}
+}
+
+static inline void map_sixteen(struct test_machine *t)
+{
+	for (u32 i = 0; i < 16; i++)
+		map_page(t, t->mm[0], PAGE(i), USER_RW);
+}
+
+/* Forty pages in mm[0]; t->data is a cache line of zeroes. */
+static inline void map_forty(struct test_machine *t)
+{
+	t->data = arena_alloc(&t->m->arena, CACHE_LINE, CACHE_LINE);
+	for (u32 i = 0; i < 40; i++)
+		map_page(t, t->mm[0], PAGE(i), USER_RW);
+}
+
+/* Runs @a on CPU0 and @b on CPU1, both of mm[0], under both executors. */
+static inline void run_two(struct test_config c, void (*a)(void *), void (*b)(void *))
+{
+	for (u32 executor = EXECUTOR_THREADS; executor <= EXECUTOR_EXPLORE; executor++) {
+		struct strategy plain = {.ops = &plain_ops};
+		struct test_machine t;
+
+		test_create(&t, &c);
+		map_forty(&t);
+		test_task(&t, 0, t.mm[0], a);
+		test_task(&t, 1, t.mm[0], b);
+		machine_run(t.m, executor, &plain);
+		cr_assert_null(found_violation(&t), "executor %u: %s: %s", executor,
+			       found_violation(&t), t.m->violations.first.message);
+		tlb_oracle_audit(t.m);
+		cr_assert_null(found_violation(&t), "audit: %s", t.m->violations.first.message);
 		test_destroy(&t);
 	}
 }

@@ -10,18 +10,6 @@ static u64 counted(enum vmstat_item item)
 	return this_vcpu()->counters[item];
 }
 
-static u32 rd(u64 va)
-{
-	u64 value = 0;
-
-	return cpu_access(va, TLB_READ, &value);
-}
-
-static u32 wr(u64 va, u64 value)
-{
-	return cpu_access(va, TLB_WRITE, &value);
-}
-
 /* True if the access misses. */
 static bool misses(u64 va)
 {
@@ -29,12 +17,6 @@ static bool misses(u64 va)
 
 	EXPECT(rd(va) == 0);
 	return counted(VMSTAT_tlb_miss) != before;
-}
-
-static void map_sixteen(struct test_machine *t)
-{
-	for (u32 i = 0; i < 16; i++)
-		map_page(t, t->mm[0], PAGE(i), USER_RW);
 }
 
 /* --- Geometry --------------------------------------------------------------------------------- */
@@ -363,14 +345,18 @@ Test(tlb, write_beyond_the_page_table_is_seen)
 	run_alone(test_config(1), map_sixteen, write_exceeds, "tlb-exceeds-pagetable");
 }
 
+/* Page 0 is used, its entry becomes @value without a flush, and the next uses are seen. */
+static void change_unflushed(struct test_machine *t, enum tlb_access access, pteval_t value)
+{
+	use_often(access);
+	WRITE_ONCE(*test_pte(t, t->mm[0], PAGE(0)), value);
+	use_often(access);
+	EXPECT(!"reached");
+}
+
 static void read_exceeds(void *arg)
 {
-	struct test_machine *t = arg;
-
-	use_often(TLB_READ);
-	WRITE_ONCE(*test_pte(t, t->mm[0], PAGE(0)), 0);
-	use_often(TLB_READ);
-	EXPECT(!"reached");
+	change_unflushed(arg, TLB_READ, 0);
 }
 
 Test(tlb, read_beyond_the_page_table_is_seen)
@@ -381,12 +367,9 @@ Test(tlb, read_beyond_the_page_table_is_seen)
 static void other_frame(void *arg)
 {
 	struct test_machine *t = arg;
-	pteval_t *pte = test_pte(t, t->mm[0], PAGE(0));
+	u64 pfn = pte_pfn(*test_pte(t, t->mm[0], PAGE(0)));
 
-	use_often(TLB_READ);
-	WRITE_ONCE(*pte, pfn_pte(pte_pfn(*pte) + 1, USER_RW));
-	use_often(TLB_READ);
-	EXPECT(!"reached");
+	change_unflushed(t, TLB_READ, pfn_pte(pfn + 1, USER_RW));
 }
 
 Test(tlb, another_frame_in_the_page_table_is_seen)
@@ -397,12 +380,10 @@ Test(tlb, another_frame_in_the_page_table_is_seen)
 static void dirty_cleared(void *arg)
 {
 	struct test_machine *t = arg;
-	pteval_t *pte = test_pte(t, t->mm[0], PAGE(0));
+	pteval_t clean = *test_pte(t, t->mm[0], PAGE(0));
 
-	use_often(TLB_WRITE);
-	WRITE_ONCE(*pte, *pte & ~PTE_DIRTY);
-	use_often(TLB_WRITE);
-	EXPECT(!"reached");
+	EXPECT(!(clean & PTE_DIRTY));
+	change_unflushed(t, TLB_WRITE, clean);
 }
 
 Test(tlb, write_through_a_cleaned_entry_is_seen)

@@ -11,24 +11,6 @@ static u64 counted(enum vmstat_item item)
 	return this_vcpu()->counters[item];
 }
 
-static u32 rd(u64 va)
-{
-	u64 value = 0;
-
-	return cpu_access(va, TLB_READ, &value);
-}
-
-static u32 wr(u64 va, u64 value)
-{
-	return cpu_access(va, TLB_WRITE, &value);
-}
-
-static void map_sixteen(struct test_machine *t)
-{
-	for (u32 i = 0; i < 16; i++)
-		map_page(t, t->mm[0], PAGE(i), USER_RW);
-}
-
 /* --- Accessed and dirty ----------------------------------------------------------------------- */
 
 static void map_fresh(struct test_machine *t)
