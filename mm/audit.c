@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "mm/aio.h"
+#include "mm/binfmt_module.h"
 #include "mm/device.h"
 #include "mm/file.h"
 #include "mm/file_private.h"
@@ -10,10 +12,12 @@
 #include "mm/memcg.h"
 #include "mm/mm_machine.h"
 #include "mm/mm_owner.h"
+#include "mm/mm_slots.h"
 #include "mm/page_alloc.h"
 #include "mm/pgtable.h"
 #include "mm/rmap.h"
 #include "mm/secondary_tlb.h"
+#include "mm/uprobes.h"
 #include "mm/vma.h"
 #include "smp/sched.h"
 #include "tlbshoot/tlb_oracle.h"
@@ -28,8 +32,10 @@ INVARIANT(inv_pte_vma, "pte-outside-vma",
 INVARIANT(inv_shared_writable, "shared-page-writable",
 	  "an anonymous page that several entries map is writable through none");
 INVARIANT(inv_mm_users, "mm-users", "mm_users is the number of tasks that use the mm");
-INVARIANT(inv_mm_count, "mm-count",
-	  "mm_count is one for all users and one for each CPU that has borrowed the mm");
+INVARIANT(
+	inv_mm_count, "mm-count",
+	"mm_count is one for all users, one for each CPU that has borrowed the mm and one for each "
+	"scanner that has it registered");
 INVARIANT(inv_mm_idle, "mm-not-quiet",
 	  "in a quiet machine no lock of an mm is held and no flush or notifier range is open");
 INVARIANT(inv_table_leak, "page-table-leak", "every page table belongs to one mm");
@@ -40,7 +46,7 @@ struct audit {
 	struct machine *m;
 	u32 *mapped;  /* entries that map each frame */
 	u32 *tables;  /* times that each frame was met as a table */
-	u32 *waiting; /* times that it waits in a pagevec */
+	u32 *waiting; /* times that it waits in a pagevec, or is somebody's XOL area */
 };
 
 /* Of one mm. */
@@ -153,10 +159,12 @@ static void audit_mm(struct audit *a, struct mm_struct *mm)
 	if (oracle_read(mm->mm_users) != users)
 		VIOLATION(&inv_mm_users, "mm%u: mm_users %u, %u tasks use it", mm->context.id,
 			  oracle_read(mm->mm_users), users);
-	expected = (users ? 1 : 0) + borrowers;
+	expected = (users ? 1 : 0) + borrowers + mm_slots_refs(mm);
 	if (oracle_read(mm->mm_count) != expected)
-		VIOLATION(&inv_mm_count, "mm%u: mm_count %u; %u users, borrowed by %u CPUs",
-			  mm->context.id, oracle_read(mm->mm_count), users, borrowers);
+		VIOLATION(&inv_mm_count,
+			  "mm%u: mm_count %u; %u users, borrowed by %u CPUs, %u scanners know it",
+			  mm->context.id, oracle_read(mm->mm_count), users, borrowers,
+			  mm_slots_refs(mm));
 	mm_owner_audit(mm, users);
 	vma_audit(mm);
 }
@@ -211,6 +219,7 @@ static bool counts_get(struct machine *m, struct audit *a)
 	memset(counts, 0, 3 * nr * sizeof(*counts));
 	*a = (struct audit){m, counts, counts + nr, counts + 2 * nr};
 	lru_count_pagevec_refs(m, a->waiting);
+	uprobes_count_refs(m, a->waiting);
 	return true;
 }
 
@@ -282,6 +291,9 @@ void mm_audit_leaks(struct machine *m, u64 free_at_start)
 	expect_unused(mms->table_batch_cache, 0);
 	expect_unused(mms->files->file_cache, 0);
 	expect_unused(mms->secondary->cache, 0);
+	mm_slots_audit_leaks(m);
+	aio_audit_leaks(m);
+	binfmt_audit_leaks(m);
 	if (mms->committed_pages)
 		VIOLATION(&inv_leak, "%lld pages of committed memory are still accounted",
 			  (long long)mms->committed_pages);

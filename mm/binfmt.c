@@ -5,9 +5,11 @@
  */
 #include <errno.h>
 
+#include "mm/binfmt_module.h"
 #include "mm/binprm.h"
 #include "mm/cred.h"
 #include "mm/mm.h"
+#include "mm/uprobes.h"
 #include "mm/vma.h"
 #include "smp/sched.h"
 
@@ -38,6 +40,8 @@ static int map_segment(struct mm_struct *mm, const struct load_segment *s, u64 s
 		remove_vma(vma);
 		return -ENOMEM;
 	}
+	if (s->from_file)
+		uprobe_mmap(vma);
 	return 0;
 }
 
@@ -108,5 +112,7 @@ int load_elf_binary(struct linux_binprm *bprm)
 	up_write(&mm->mmap_sem);
 	if (!err)
 		install_exec_creds(bprm);
+	if (!err)
+		set_binfmt(mm, bprm->fmt);
 	return err;
 }

@@ -12,6 +12,7 @@
 struct linux_binprm {
 	const struct exec_image *image;
 	struct file *file;
+	struct linux_binfmt *fmt;   /* with a reference, while it is searched and loads */
 	struct mm_struct *mm;	    /* the new mm, until exec_mmap() has given it to the task */
 	struct vm_area_struct *vma; /* its stack, with the arguments */
 	u64 vma_pages;		    /* charged to the old mm's MM_ANONPAGES (acct_arg_size) */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "mm/binfmt_module.h"
 #include "mm/binprm.h"
 #include "mm/cred.h"
 #include "mm/knobs.h"
@@ -290,6 +291,19 @@ static bool image_valid(const struct exec_image *image)
 	       image->stack_shift_pages <= STACK_SHIFT_MAX_PAGES;
 }
 
+/* The format's module stays while its loader runs. */
+static int search_binary_handler(struct linux_binprm *bprm)
+{
+	int err;
+
+	bprm->fmt = binfmt_get();
+	if (!bprm->fmt)
+		return -ENOMEM;
+	err = load_elf_binary(bprm);
+	binfmt_put(bprm->fmt);
+	return err;
+}
+
 int sys_execve(const struct exec_image *image)
 {
 	struct linux_binprm bprm = {
@@ -320,7 +334,7 @@ int sys_execve(const struct exec_image *image)
 		goto put_file;
 	err = bprm_mm_init(&bprm);
 	if (!err)
-		err = load_elf_binary(&bprm);
+		err = search_binary_handler(&bprm);
 	if (bprm.mm) {
 		/* Before the point of no return: the new mm was never used. */
 		if (!planted(KNOB_EXEC_FAIL_KEEPS_CHARGE))

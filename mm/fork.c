@@ -4,14 +4,18 @@
  */
 #include <errno.h>
 
+#include "mm/binfmt_module.h"
 #include "mm/file.h"
 #include "mm/knobs.h"
 #include "mm/memory.h"
 #include "mm/mm.h"
 #include "mm/mm_block.h"
+#include "mm/mm_slots.h"
 #include "mm/rmap.h"
 #include "mm/rss.h"
+#include "mm/swap_mms.h"
 #include "mm/syscalls.h"
+#include "mm/uprobes.h"
 #include "mm/vfork.h"
 #include "mm/vma.h"
 #include "smp/sched.h"
@@ -60,9 +64,11 @@ uncharge:
  */
 static int dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 {
-	int err = 0;
+	int err;
 
+	uprobe_start_dup_mmap();
 	down_write(&oldmm->mmap_sem);
+	uprobe_dup_mmap(mm, oldmm);
 	down_write_nested(&mm->mmap_sem, LOCK_CLASS_mmap_sem_nested);
 	mm->start_code = oldmm->start_code;
 	mm->end_code = oldmm->end_code;
@@ -75,6 +81,8 @@ static int dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 	mm->arg_end = oldmm->arg_end;
 	mm->mmap_base = oldmm->mmap_base;
 	set_mm_exe_file(mm, oldmm->exe_file);
+	err = mm_slots_fork(mm, oldmm);
+	swap_mms_fork(mm, oldmm);
 	for (u32 i = 0; !err && i < oldmm->nr_vmas; i++)
 		err = dup_vma(mm, oldmm, oldmm->vmas[i]);
 	/* What the parent may no longer write has been flushed VMA by VMA (copy_page_range). */
@@ -82,6 +90,7 @@ static int dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 		event_record(&ev_dup_failed, mm->context.id, mm->nr_vmas);
 	up_write_nested(&mm->mmap_sem, LOCK_CLASS_mmap_sem_nested);
 	up_write(&oldmm->mmap_sem);
+	uprobe_end_dup_mmap();
 	return err;
 }
 
@@ -94,6 +103,7 @@ struct mm_struct *dup_mm(struct task_struct *task)
 	if (!mm)
 		return NULL;
 	init_once(mm->oracle_euid, oldmm->oracle_euid);
+	binfmt_fork(mm, oldmm);
 	event_record(&ev_dup_mm, oldmm->context.id, mm->context.id);
 	if (dup_mmap(mm, oldmm)) {
 		/* Half built, and torn down like any other. */

@@ -70,6 +70,31 @@
 	  "an exec that fails leaves its argument pages charged to the old mm")                    \
 	X(STACK_SHOWN_EARLY, "temporary-stack-shown-early",                                        \
 	  "exec shows its temporary stack to rmap before it has been moved (a8bef8ff6ea1)")        \
+	X(KSM_EXIT_LATE, "ksm-exit-late", "mmput calls ksm_exit after exit_mmap")                  \
+	X(SCANNER_EXIT_NO_WAIT, "scanner-exit-no-wait",                                            \
+	  "khugepaged_exit and ksm_exit do not wait for a scanner that is in the mm")              \
+	X(SCANNER_NO_EXIT_TEST, "scanner-no-exit-test",                                            \
+	  "a scanner walks a registered mm without looking whether it has users left")             \
+	X(SLOT_NOT_PINNED, "mm-slot-not-pinned",                                                   \
+	  "a registered mm is on the scanner's list without mm_count")                             \
+	X(KSM_UP_READ_LATE, "ksm-mmap-sem-kept",                                                   \
+	  "ksmd drops mmap_sem after its cursor has left the mm and the lock (7496fea9a6bf)")      \
+	X(AIO_EXIT_NO_WAIT, "aio-exit-no-wait",                                                    \
+	  "exit_aio does not wait for requests that are under way (6098b45b32e6)")                 \
+	X(AIO_NOT_PINNED, "aio-page-not-pinned",                                                   \
+	  "a request does not take a reference of the page that it is for")                        \
+	X(MMGET_ZERO, "swapoff-takes-dead-mm",                                                     \
+	  "swapoff raises mm_users of an mm on its list without looking whether it is zero")       \
+	X(MMLIST_NOT_LEFT, "mmlist-not-left", "mmput leaves the mm on swapoff's list")             \
+	X(BINFMT_NOT_HELD, "binfmt-not-held",                                                      \
+	  "an address space does not hold the module of its binary format")                        \
+	X(BINFMT_NOT_PUT, "binfmt-not-put", "mmput forgets the module of the binary format")       \
+	X(UPROBE_STATE_KEPT, "uprobe-state-kept",                                                  \
+	  "mmput does not clear what uprobes have left in the mm")                                 \
+	X(UPROBE_FORK_UNLOCKED, "uprobe-fork-unlocked",                                            \
+	  "fork does not keep out a registration of a uprobe while it copies page tables")         \
+	X(UPROBE_MUNMAP_FORGETS, "uprobe-munmap-forgets",                                          \
+	  "unmapping one breakpoint of an mm forgets that it may have others")                     \
 	X(COMM_UNLOCKED, "exec-comm-unlocked", "exec renames the task without task_lock")          \
 	X(DE_THREAD_FORGETS_ONE, "de-thread-forgets-one",                                          \
 	  "exec does not wait for one of its group's other threads")                               \

@@ -58,6 +58,9 @@ static inline void mmget(struct mm_struct *mm)
 	atomic_inc(&mm->mm_users);
 }
 
+/* A user is added by somebody who knows the mm to exist, unless the last one has gone. */
+bool mmget_not_zero(struct mm_struct *mm);
+
 /* Drops a user; the last one tears the address space down. May sleep. */
 void mmput(struct mm_struct *mm);
 

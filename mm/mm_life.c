@@ -3,6 +3,8 @@
  * The two reference counts of an mm (seed_path B): mm_users, whose last drop tears the address
  * space down, and mm_count, whose last drop frees the structure.
  */
+#include "mm/aio.h"
+#include "mm/binfmt_module.h"
 #include "mm/file.h"
 #include "mm/knobs.h"
 #include "mm/memcg.h"
@@ -11,9 +13,12 @@
 #include "mm/mm_block.h"
 #include "mm/mm_machine.h"
 #include "mm/mm_owner.h"
+#include "mm/mm_slots.h"
 #include "mm/notifier.h"
 #include "mm/rss.h"
+#include "mm/swap_mms.h"
 #include "mm/syscalls.h"
+#include "mm/uprobes.h"
 #include "mm/vfork.h"
 #include "mm/vma.h"
 #include "smp/fail_alloc.h"
@@ -33,10 +38,13 @@ INVARIANT(inv_users_zero, "mm-users-resurrected",
 INVARIANT(inv_users_underflow, "mm-users-underflow", "mm_users is dropped as often as raised");
 INVARIANT(inv_count_underflow, "mm-count-underflow", "mm_count is dropped as often as raised");
 INVARIANT(inv_freed_in_use, "mm-freed-in-use",
-	  "a freed mm has no users and no CPU has it loaded or borrows it");
+	  "a freed mm has no users, nobody holds its mmap_sem and no CPU has it loaded or borrows "
+	  "it");
 INVARIANT(inv_bad_rss, "bad-rss-counter", "the counters of an mm without pages are zero");
-INVARIANT(inv_not_empty, "mm-not-torn-down",
-	  "an mm without users has no VMAs, page tables, open notifier ranges or files");
+INVARIANT(
+	inv_not_empty, "mm-not-torn-down",
+	"an mm without users has no VMAs, page tables, open notifier ranges, files or XOL area and is "
+	"on no walker's list");
 
 /* Looks at memory that may have been freed: that is what it is for. */
 __attribute__((no_sanitize("address"))) static u32 magic_of(const struct mm_struct *mm)
@@ -140,20 +148,33 @@ static void check_torn_down(struct mm_struct *mm)
 			  oracle_read(mm->oracle_notifier_depth),
 			  mm->exe_file ? "an exe_file" : "no exe_file");
 	mmu_notifier_check_released(mm);
+	if (unlikely(oracle_read(mm->on_swap_list)))
+		VIOLATION(&inv_not_empty, "mm%u goes and is on swapoff's list", mm->context.id);
+	if (unlikely(oracle_read(mm->xol_area)))
+		VIOLATION(&inv_not_empty, "mm%u goes with its XOL area", mm->context.id);
 }
 
 /*
- * What the kernel does here for subsystems that this machine does not have, and where their turn
- * will be: uprobes' state is cleared, aio contexts exit, ksm_exit() and khugepaged_exit() wait for
- * their scanners to be out of the mm, all before exit_mmap(); the binary format's module is put
- * after it.
+ * (B1) Clients of the mm that are not its users are shut out before exit_mmap().
  */
 static void mmput_last(struct mm_struct *mm)
 {
+	bool late = planted(KNOB_KSM_EXIT_LATE);
+
 	event_record(&ev_mmput_last, mm->context.id, 0);
 	count_vm_event(VMSTAT_mmput_last);
+	uprobe_clear_state(mm);
+	exit_aio(mm);
+	if (likely(!late))
+		mm_slots_exit(mm, MM_SCANNER_KSM);
+	mm_slots_exit(mm, MM_SCANNER_KHUGEPAGED);
+	mm_slots_check_left(mm);
 	exit_mmap(mm);
+	if (unlikely(late))
+		mm_slots_exit(mm, MM_SCANNER_KSM);
 	set_mm_exe_file(mm, NULL);
+	swap_mms_leave(mm);
+	binfmt_exit(mm);
 	check_torn_down(mm);
 	mmdrop(mm);
 }
@@ -180,6 +201,9 @@ static void check_unused(const struct mm_struct *mm)
 	if (unlikely(oracle_read(mm->mm_users)))
 		VIOLATION(&inv_freed_in_use, "mm%u is freed with mm_users %u", mm->context.id,
 			  oracle_read(mm->mm_users));
+	if (unlikely(rwsem_is_locked(&mm->mmap_sem)))
+		VIOLATION(&inv_freed_in_use, "mm%u is freed while somebody holds its mmap_sem",
+			  mm->context.id);
 	/* Who has the root loaded is in the mask, and who is in the mask has a reference: a switch
 	 * away clears the bit before the reference is dropped. */
 	for (u32 w = 0; w < words; w++) {
@@ -234,6 +258,16 @@ static void mmget_checked(struct mm_struct *mm, const struct task_struct *task)
 		VIOLATION(&inv_users_zero,
 			  "mm_users of mm%u raised from 0 for pid %u's address space",
 			  mm->context.id, task->pid);
+}
+
+bool mmget_not_zero(struct mm_struct *mm)
+{
+	if (planted(KNOB_MMGET_ZERO)) {
+		mmget_checked(mm, current);
+		return true;
+	}
+	mm_check_alive(mm, __func__);
+	return atomic_inc_not_zero(&mm->mm_users);
 }
 
 struct mm_struct *get_task_mm(struct task_struct *task)

@@ -16,14 +16,17 @@ struct device_driver;
 struct disk;
 struct files;
 struct kmem_cache;
+struct linux_binfmt;
 struct lru_machine;
 struct lru_percpu;
 struct memcg_machine;
 struct memcg_percpu;
+struct mm_slots;
 struct mm_struct;
 struct mutex;
 struct pcp_list;
 struct secondary_tlbs;
+struct uprobes;
 struct zone;
 
 /* Blocks for arrays of VMAs: 128, 1024, 8192 and 65536 of them. */
@@ -44,9 +47,10 @@ struct mm_machine {
 	struct kmem_cache *mm_cache, *vma_cache, *anon_vma_cache, *avc_cache;
 	spinlock_t mmlist_lock; /* guards mmlist and the mmlist members of mms */
 	__line_aligned struct cds_list_head
-		mmlist;	 /* every mm_struct from mm_alloc() to its freeing */
-	u32 next_mm_id;	 /* atomic */
-	u32 next_domain; /* atomic; see mm_struct.domain */
+		mmlist;		       /* every mm_struct from mm_alloc() to its freeing */
+	struct cds_list_head swap_mms; /* mmlist_lock: mms that use swap (swap_mms.c) */
+	u32 next_mm_id;		       /* atomic */
+	u32 next_domain;	       /* atomic; see mm_struct.domain */
 
 	bool table_free_rcu; /* page tables are freed by RCU instead of after the flush alone */
 	u32 gather_bundle;   /* pages in a gather's first batch (mmu_gather.h) */
@@ -60,6 +64,13 @@ struct mm_machine {
 	struct device_driver *driver;			/* device.c */
 	struct mutex *all_locks_mutex;			/* notifier.c: mm_take_all_locks() */
 	struct secondary_tlbs *secondary;		/* secondary_tlb.c */
+	struct kmem_cache *ioctx_cache, *aio_cache;	/* aio.c */
+	spinlock_t binfmt_lock;				/* binfmt_module.c */
+	struct linux_binfmt *binfmt;			/* under binfmt_lock; NULL: not loaded */
+	u32 binfmts_made;				/* under binfmt_lock */
+	struct kmem_cache *binfmt_cache;
+	struct mm_slots *slots; /* mm_slots.c: one a scanner */
+	struct uprobes *uprobes;
 };
 
 struct mm_percpu {

@@ -4,6 +4,8 @@
  */
 #include <errno.h>
 
+#include "mm/aio.h"
+#include "mm/binfmt_module.h"
 #include "mm/cpu_hotplug.h"
 #include "mm/file.h"
 #include "mm/knobs.h"
@@ -12,11 +14,13 @@
 #include "mm/mm.h"
 #include "mm/mm_block.h"
 #include "mm/mm_machine.h"
+#include "mm/mm_slots.h"
 #include "mm/mmu_gather.h"
 #include "mm/notifier.h"
 #include "mm/page_alloc.h"
 #include "mm/rmap.h"
 #include "mm/secondary_tlb.h"
+#include "mm/uprobes.h"
 #include "mm/vma.h"
 #include "smp/sched.h"
 #include "tlbshoot/tlb.h"
@@ -38,12 +42,18 @@ static int mm_machine_alloc(struct machine *m, const struct mm_options *o)
 	mm->gather_batches = o->gather_batches == ~0u ? MAX_GATHER_BATCH_COUNT : o->gather_batches;
 	spin_lock_init(&mm->mmlist_lock, LOCK_CLASS_mmlist_lock);
 	CDS_INIT_LIST_HEAD(&mm->mmlist);
+	CDS_INIT_LIST_HEAD(&mm->swap_mms);
 	for (u32 i = 0; i < m->nr_vcpus; i++) {
 		m->vcpus[i].mm = arena_alloc(&m->arena, sizeof(struct mm_percpu), CACHE_LINE);
 		if (!m->vcpus[i].mm)
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+static bool has_knob(const struct machine *m, u32 knob)
+{
+	return m->knobs[knob >> 6] & (1ULL << (knob & 63));
 }
 
 static int caches_setup(struct machine *m)
@@ -58,9 +68,10 @@ static int caches_setup(struct machine *m)
 		return -ENOMEM;
 	/* page_get_anon_vma() may look at one that is being freed (rmap.c). */
 	mm->anon_vma_cache->type_stable = true;
-	/* A reader without the lock looks at mms that are freed under its eyes: the oracle is to
-	 * say so, not AddressSanitizer. */
-	if (m->knobs[KNOB_GET_TASK_MM_UNLOCKED >> 6] & (1ULL << (KNOB_GET_TASK_MM_UNLOCKED & 63)))
+	/* A reader without the lock, or without a reference, looks at mms that are freed under its
+	 * eyes: the oracle is to say so, not AddressSanitizer. */
+	if (has_knob(m, KNOB_GET_TASK_MM_UNLOCKED) || has_knob(m, KNOB_SLOT_NOT_PINNED) ||
+	    has_knob(m, KNOB_KSM_UP_READ_LATE))
 		mm->mm_cache->type_stable = true;
 	return 0;
 }
@@ -132,6 +143,14 @@ int mm_setup(struct machine *m, const struct mm_options *options)
 		err = vma_setup(m);
 	if (!err)
 		err = files_setup(m);
+	if (!err)
+		err = mm_slots_setup(m);
+	if (!err)
+		err = aio_setup(m);
+	if (!err)
+		err = uprobes_setup(m);
+	if (!err)
+		err = binfmt_setup(m);
 	if (!err)
 		err = caches_setup(m);
 	if (!err)

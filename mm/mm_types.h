@@ -27,8 +27,12 @@
 struct anon_vma;
 struct core_state;
 struct file;
+struct kioctx;
+struct linux_binfmt;
 struct mem_cgroup;
+struct mm_slot;
 struct mmu_notifier_mm;
+struct xol_area;
 
 /* vm_flags, v3.14 include/linux/mm.h. */
 #define VM_READ 0x00000001u
@@ -40,6 +44,8 @@ struct mmu_notifier_mm;
 #define VM_LOCKED 0x00002000u
 #define VM_SEQ_READ 0x00008000u
 #define VM_ACCOUNT 0x00100000u
+#define VM_HUGEPAGE 0x20000000u	 /* khugepaged may scan it */
+#define VM_MERGEABLE 0x80000000u /* KSM may scan it */
 #define VM_STACK_INCOMPLETE_SETUP                                                                  \
 	VM_SEQ_READ /* exec's temporary stack, as the kernel reuses a bit */
 
@@ -47,6 +53,13 @@ struct mmu_notifier_mm;
 enum mm_counter {
 	MM_FILEPAGES,
 	MM_ANONPAGES,
+};
+
+/* Who walks address spaces without being their user (mm_slots.h). */
+enum mm_scanner {
+	MM_SCANNER_KSM,
+	MM_SCANNER_KHUGEPAGED,
+	NR_MM_SCANNERS,
 };
 
 struct vm_area_struct {
@@ -80,8 +93,8 @@ struct mm_struct {
 
 	__line_aligned u32 magic; /* MM_MAGIC while alive */
 	u32 mm_users, mm_count;	  /* atomic */
-	u32 flags;
-	u32 oracle_dumping; /* atomic: a core is being dumped (mm/coredump.h) */
+	u32 flags;		  /* MMF_*; atomic */
+	u32 oracle_dumping;	  /* atomic: a core is being dumped (mm/coredump.h) */
 	struct rw_semaphore mmap_sem;
 	spinlock_t page_table_lock;
 
@@ -93,6 +106,7 @@ struct mm_struct {
 	u64 start_code, end_code, start_data, end_data, start_brk, brk;
 	u64 start_stack, arg_start, arg_end, mmap_base;
 	struct file *exe_file;
+	struct linux_binfmt *binfmt; /* binfmt_module.c; own, then the last user's */
 
 	s64 nr_ptes;	 /* atomic */
 	u64 hiwater_rss; /* atomic: zaps of other tasks (truncation) raise it, too */
@@ -105,6 +119,17 @@ struct mm_struct {
 	/* For the data oracle: whose private data it is. Each mm has another one. Constant. */
 	u32 domain;
 	u32 oracle_euid; /* the rights of the program that runs in it (mm/cred.h); constant */
+
+	/* mm_slots.c: the lock of each scanner's list. */
+	struct mm_slot *slots[NR_MM_SCANNERS];
+	struct kioctx *ioctx;	   /* aio.c; atomic: set once */
+	struct xol_area *xol_area; /* uprobes.c; atomic: set once */
+	u32 oracle_scanners;	   /* scanners that walk this mm */
+	u32 oracle_torn_down;	   /* exit_mmap() has begun */
+
+	/* swap_mms.c, mmlist_lock. */
+	u32 on_swap_list; /* atomic */
+	struct cds_list_head swap_node;
 
 	/* mmlist_lock. On a line of its own: neighbours on the list write it. The list's head has
 	 * the same alignment, so that a walk's last step, from the head, computes an aligned

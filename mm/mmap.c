@@ -11,6 +11,7 @@
 #include "mm/mlock.h"
 #include "mm/rss.h"
 #include "mm/syscalls.h"
+#include "mm/uprobes.h"
 #include "mm/vma.h"
 
 EVENT_DESC(ev_mmap, 340, 0, "sys_mmap", "at %#llx, %llu pages");
@@ -119,7 +120,9 @@ static int map_region(struct mm_struct *mm, u64 addr, u64 len, u32 vm_flags, str
 	}
 	vma = vma_alloc(mm, addr, addr + len, vm_flags, file, pgoff);
 	if (vma && !insert_vma(mm, vma)) {
-		vma_merge_neighbours(mm, vma);
+		vma = vma_merge_neighbours(mm, vma);
+		if (file)
+			uprobe_mmap(vma);
 		return 0;
 	}
 	if (vma)

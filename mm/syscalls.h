@@ -31,6 +31,10 @@ s64 sys_brk(u64 brk); /* returns the break that is in force */
 int sys_mlock(u64 addr, u64 len);
 int sys_munlock(u64 addr, u64 len);
 int sys_madvise_dontneed(u64 addr, u64 len);
+/* MADV_MERGEABLE (KSM) or MADV_HUGEPAGE (khugepaged), or what takes them back. Means nothing, and
+ * is no error, where VMAs are shared, a driver's or, for khugepaged, a file's. 0, -EINVAL, -ENOMEM
+ * for holes, after the rest is done, or -EAGAIN without memory. */
+int sys_madvise_scan(u64 addr, u64 len, enum mm_scanner which, bool on);
 int sys_msync(u64 addr, u64 len); /* writes the file pages of the range back */
 int sys_ftruncate(struct inode *inode, u64 size_pages);
 
@@ -125,6 +129,36 @@ int sys_set_mm_exe_file(struct inode *inode);
  * of all entries that map it, by rmap, and puts it. How many entries had been accessed.
  */
 u64 sys_age_pages(u64 pfn, u64 nr);
+
+/* Starts a request for the page at @addr, which must be mapped and present; it goes on while the
+ * caller does (aio.h). 0, -EFAULT, or -EAGAIN without memory. */
+int sys_io_submit(u64 addr);
+
+/* The caller's address space has a page in swap from now on (swap_mms.h). */
+void sys_swap_use(void);
+
+/* Visits every address space that uses swap, as its user for a while, as swapoff does; how many. */
+u32 sys_swapoff(void);
+
+/* Unloads the module of the binary format: 0, -EBUSY while it is used, -ENOENT if it is not loaded
+ * (binfmt_module.h). The next exec loads it. */
+int sys_delete_module(void);
+
+/* A turn of ksmd or khugepaged: @nr_pages pages of registered address spaces, from where the last
+ * turn ended, but not beyond the end of the list (mm_slots.h). */
+void sys_scan_mms(enum mm_scanner which, u32 nr_pages);
+
+/*
+ * A breakpoint for page @pgoff of @inode in every program that maps it as text, from now on; again:
+ * one more consumer. 0, -EINVAL beyond the end of the file, or -ENOMEM: then nothing is registered
+ * (uprobes.h). And a consumer goes: 0, or -ENOENT.
+ */
+int sys_uprobe_register(struct inode *inode, u64 pgoff);
+int sys_uprobe_unregister(struct inode *inode, u64 pgoff);
+
+/* The program runs what is at @addr: page @pgoff of @inode. 1: it has trapped; 0, or the error of
+ * user_read(). */
+int user_execute(u64 addr, const struct inode *inode, u64 pgoff);
 
 /* A kernel thread (without an mm) adopts another task's address space for a moment, as aio workers
  * do, and reads a few words of it through its own TLB. The number of words, -ESRCH, or -EINVAL when

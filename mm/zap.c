@@ -14,6 +14,7 @@
 #include "mm/pgtable.h"
 #include "mm/rmap.h"
 #include "mm/rss.h"
+#include "mm/uprobes.h"
 #include "mm/vma.h"
 #include "smp/spinlock.h"
 #include "smp/vmstat.h"
@@ -216,6 +217,8 @@ void unmap_single_vma(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 st
 	if (start >= end)
 		return;
 	event_record(&ev_unmap_vma, start, end);
+	if (vma->vm_file)
+		uprobe_munmap(vma, start, end);
 	if (vma->vm_flags & VM_PFNMAP)
 		untrack_pfn(vma, start, end);
 	unmap_page_range(tlb, vma, start, end, details);

@@ -14,6 +14,9 @@
 	X(cpu_hotplug, "which CPUs are online")                                                    \
 	X(cred_guard_mutex, "a group's exec: which mm goes with which rights")                     \
 	X(inode_mutex, "i_mutex: size of a file against writers and truncation")                   \
+	X(scanner_turn, "a scanner of registered mms: one turn at a time")                         \
+	X(uprobe_register, "registrations of uprobes: one at a time")                              \
+	X(dup_mmap_sem, "forks that copy an mm, against registrations of uprobes")                 \
 	X(mmap_sem, "the VMAs of an mm")                                                           \
 	X(mm_all_locks, "who may hold i_mmap_mutex of all files that an mm maps")                  \
 	X(mmap_sem_nested, "the child's mmap_sem inside the parent's, in fork")                    \
@@ -24,6 +27,9 @@
 	X(siglock, "a thread group's end, and who waits for it")                                   \
 	X(task_lock, "alloc_lock: task->mm against readers from other tasks")                      \
 	X(mmlist_lock, "the global list of mms")                                                   \
+	X(slots_lock, "the list of a scanner's registered mms")                                    \
+	X(uprobes_treelock, "the uprobes that are registered, and their consumers")                \
+	X(binfmt_lock, "the binary format that is registered")                                     \
 	X(page_table_lock, "mm->page_table_lock: upper page-table levels, pgd and pud")            \
 	X(ptl_pmd, "split lock of a page-middle-directory page")                                   \
 	X(ptl, "split lock of a page-table page")                                                  \

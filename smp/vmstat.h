@@ -100,6 +100,24 @@
 	X(mm_owner_retry)                                                                          \
 	X(exe_file_read)                                                                           \
 	X(exe_file_set)                                                                            \
+	X(mm_slot_enter)                                                                           \
+	X(mm_slot_exit_waits)                                                                      \
+	X(mm_slot_collected)                                                                       \
+	X(scanner_pages)                                                                           \
+	X(aio_submit)                                                                              \
+	X(aio_complete)                                                                            \
+	X(aio_exit_waits)                                                                          \
+	X(swap_mms)                                                                                \
+	X(swapoff_visits)                                                                          \
+	X(swapoff_exiting)                                                                         \
+	X(module_loaded)                                                                           \
+	X(module_deleted)                                                                          \
+	X(module_busy)                                                                             \
+	X(uprobe_install)                                                                          \
+	X(uprobe_remove)                                                                           \
+	X(uprobe_hit)                                                                              \
+	X(uprobe_recalc)                                                                           \
+	X(xol_area)                                                                                \
 	X(notifier_range)                                                                          \
 	X(notifier_page)                                                                           \
 	X(notifier_change_pte)                                                                     \

@@ -30,6 +30,7 @@ struct bug_case {
 	u32 schedules;				    /* found within so many */
 	enum memory_model memory_model;		    /* under which it can be seen */
 	bool needs_tsan; /* plain memory without its lock: ThreadSanitizer's builds alone show it */
+	bool tsan_first; /* in those builds ThreadSanitizer stops before the oracle sees it */
 };
 
 /* One for each of bugs[], in its order. */

@@ -46,7 +46,28 @@
 	X(JOB_OP_READEXE, "readexe", "[t", JOB_OP_ANY,                                             \
 	  "read which file the job's task TASK, or some, executes, as /proc does")                 \
 	X(JOB_OP_SETEXE, "setexe", "", JOB_OP_USER,                                                \
-	  "unmap the program and execute another file, in name")
+	  "unmap the program and execute another file, in name")                                   \
+	X(JOB_OP_MERGEABLE, "mergeable", "r[fp", JOB_OP_REGION,                                    \
+	  "madvise(MADV_MERGEABLE): KSM may scan it")                                              \
+	X(JOB_OP_UNMERGEABLE, "unmergeable", "r[fp", JOB_OP_REGION,                                \
+	  "madvise(MADV_UNMERGEABLE): or not")                                                     \
+	X(JOB_OP_HUGEPAGE, "hugepage", "r[fp", JOB_OP_REGION,                                      \
+	  "madvise(MADV_HUGEPAGE): khugepaged may scan it")                                        \
+	X(JOB_OP_KSMD, "ksmd", "[p", JOB_OP_ANY,                                                   \
+	  "a turn of KSM's scanner over PAGES pages, 16 by default")                               \
+	X(JOB_OP_KHUGEPAGED, "khugepaged", "[p", JOB_OP_ANY, "a turn of khugepaged's")             \
+	X(JOB_OP_AIO, "aio", "rf[p", JOB_OP_REGION,                                                \
+	  "start asynchronous requests for PAGES pages from FIRST on, or for one")                 \
+	X(JOB_OP_SWAPUSE, "swapuse", "", JOB_OP_USER, "put the mm on swapoff's list")              \
+	X(JOB_OP_SWAPOFF, "swapoff", "", JOB_OP_ANY, "visit every mm on it")                       \
+	X(JOB_OP_RMMOD, "rmmod", "", JOB_OP_ANY,                                                   \
+	  "unload the loader of programs if nobody uses it")                                       \
+	X(JOB_OP_PROBE, "probe", "[f", JOB_OP_ANY,                                                 \
+	  "register a uprobe for a page of the programs' text")                                    \
+	X(JOB_OP_UNPROBE, "unprobe", "[f", JOB_OP_ANY, "and take it back")                         \
+	X(JOB_OP_EXECUTE, "execute", "[f", JOB_OP_USER, "run what is there")                       \
+	X(JOB_OP_LIBRARY, "library", "[f", JOB_OP_USER,                                            \
+	  "map the text once more, run what is there, unmap it")
 
 const struct job_op_spec job_ops[NR_JOB_OPS] = {
 #define JOB_OP_ROW(id, name, signature, needs, help) [id] = {name, signature, needs, help},

@@ -87,23 +87,31 @@ static uint32_t weighted(struct drawing *d, const uint32_t *weights, uint32_t nr
  * in nearly all; yield, sleep and what only takes time are spice.
  */
 static const uint32_t base_weight[NR_JOB_OPS] = {
-	[JOB_OP_READ] = 8,    [JOB_OP_WRITE] = 14,   [JOB_OP_DONTNEED] = 12, [JOB_OP_MMAP] = 3,
-	[JOB_OP_MUNMAP] = 3,  [JOB_OP_MPROTECT] = 4, [JOB_OP_BRK] = 2,	     [JOB_OP_MLOCK] = 3,
-	[JOB_OP_MUNLOCK] = 1, [JOB_OP_FORK] = 3,     [JOB_OP_EXEC] = 3,	     [JOB_OP_EXEC_FAIL] = 1,
-	[JOB_OP_EXIT] = 2,    [JOB_OP_MSYNC] = 6,    [JOB_OP_TRUNCATE] = 2,  [JOB_OP_DROPCACHE] = 3,
-	[JOB_OP_YIELD] = 4,   [JOB_OP_SLEEP] = 1,    [JOB_OP_GETMM] = 4,     [JOB_OP_KTHREAD] = 4,
-	[JOB_OP_AGE] = 4,     [JOB_OP_THREADS] = 3,  [JOB_OP_HOTPLUG] = 3,   [JOB_OP_DEVICE] = 4,
-	[JOB_OP_PEEK] = 2,    [JOB_OP_POKE] = 3,     [JOB_OP_ACCESS] = 3,    [JOB_OP_COREDUMP] = 3,
-	[JOB_OP_READEXE] = 3, [JOB_OP_SETEXE] = 2,
+	[JOB_OP_READ] = 8,	[JOB_OP_WRITE] = 14,	  [JOB_OP_DONTNEED] = 12,
+	[JOB_OP_MMAP] = 3,	[JOB_OP_MUNMAP] = 3,	  [JOB_OP_MPROTECT] = 4,
+	[JOB_OP_BRK] = 2,	[JOB_OP_MLOCK] = 3,	  [JOB_OP_MUNLOCK] = 2,
+	[JOB_OP_FORK] = 3,	[JOB_OP_EXEC] = 3,	  [JOB_OP_EXEC_FAIL] = 2,
+	[JOB_OP_EXIT] = 2,	[JOB_OP_MSYNC] = 6,	  [JOB_OP_TRUNCATE] = 2,
+	[JOB_OP_DROPCACHE] = 3, [JOB_OP_YIELD] = 4,	  [JOB_OP_SLEEP] = 1,
+	[JOB_OP_GETMM] = 4,	[JOB_OP_KTHREAD] = 4,	  [JOB_OP_AGE] = 4,
+	[JOB_OP_THREADS] = 3,	[JOB_OP_HOTPLUG] = 3,	  [JOB_OP_DEVICE] = 4,
+	[JOB_OP_PEEK] = 2,	[JOB_OP_POKE] = 3,	  [JOB_OP_ACCESS] = 3,
+	[JOB_OP_COREDUMP] = 3,	[JOB_OP_READEXE] = 3,	  [JOB_OP_SETEXE] = 2,
+	[JOB_OP_MERGEABLE] = 2, [JOB_OP_UNMERGEABLE] = 2, [JOB_OP_HUGEPAGE] = 2,
+	[JOB_OP_KSMD] = 3,	[JOB_OP_KHUGEPAGED] = 3,  [JOB_OP_AIO] = 3,
+	[JOB_OP_SWAPUSE] = 2,	[JOB_OP_SWAPOFF] = 3,	  [JOB_OP_RMMOD] = 2,
+	[JOB_OP_PROBE] = 3,	[JOB_OP_UNPROBE] = 2,	  [JOB_OP_EXECUTE] = 3,
+	[JOB_OP_LIBRARY] = 2,
 };
 
-/* The subset of this program: half of the operations, the rest more or less often. */
+/* The subset of this program: a half or a third of the operations, more or less often. */
 static void draw_weights(struct drawing *d)
 {
+	uint32_t share = 2 + below(d, 2);
 	bool some = false;
 
 	for (uint32_t op = 0; op < NR_JOB_OPS; op++) {
-		d->weight[op] = one_in(d, 2) ? 0 : base_weight[op] << below(d, 3);
+		d->weight[op] = one_in(d, share) ? base_weight[op] << below(d, 3) : 0;
 		some |= d->weight[op] && job_ops[op].needs == JOB_OP_ANY;
 	}
 	/* Without these there is nothing to collide with, or nothing for a kernel thread. */
@@ -292,6 +300,7 @@ static const struct drawn_region *draw_name(struct drawing *d, struct drawn_mm *
 #define AGE_FRAMES_MOST 64u
 #define BRK_PAGES_MOST 3
 #define FOREIGN_PAGES_MOST 4
+#define SCAN_PAGES_MOST 8
 
 /* A frame. The allocator breaks the smallest block that will do: what a program has is in the
  * frames behind the largest power of two, as long as there are enough of them. */
@@ -363,6 +372,19 @@ static void draw_numbers(struct drawing *d, uint32_t group, struct program_op *o
 		draw_number(op, below(d, THREAD_DEED_MAX + 1));
 		draw_number(op, one_in(d, 4));
 		break;
+	case JOB_OP_KSMD:
+	case JOB_OP_KHUGEPAGED:
+		draw_number(op, 1 + below(d, SCAN_PAGES_MOST));
+		break;
+	case JOB_OP_PROBE:
+	case JOB_OP_UNPROBE:
+	case JOB_OP_EXECUTE:
+	case JOB_OP_LIBRARY:
+		if (one_in(d, 3))
+			draw_number(op, 1);
+		else
+			draw_number(op, 0);
+		break;
 	case JOB_OP_AGE:
 		draw_number(op, 1 + below(d, AGE_FRAMES_MOST));
 		draw_number(op, draw_frame(d));
@@ -417,7 +439,7 @@ static void add_op(struct drawing *d, uint32_t group, uint32_t which)
 		draw_region(op, r->name);
 		if (which == JOB_OP_MPROTECT)
 			draw_number(op, below(d, 2));
-		if (which == JOB_OP_READ || which == JOB_OP_WRITE)
+		if (which == JOB_OP_READ || which == JOB_OP_WRITE || which == JOB_OP_AIO)
 			draw_span(d, op, r);
 		else
 			draw_span_or_all(d, op, r);

@@ -5,8 +5,8 @@
  * be written as one and is read back as the same job.
  *
  * Random programs come from a weighted grammar. Two things make small programs of it that collide:
- * each program does without about half of the operations, another half each time, for what is in a
- * program keeps other things from happening (swarm testing: Groce, Zhang, Eide, Chen, Regehr,
+ * each program does without a half or two thirds of the operations, others each time, for what is
+ * in a program keeps other things from happening (swarm testing: Groce, Zhang, Eide, Chen, Regehr,
  * ISSTA 2012); and each has a few "hot" pages that most of its operations are about. Regions exist,
  * numbers are in range, and what all tasks take together fits into the machine.
  *

@@ -158,6 +158,7 @@ static void forget_extra(struct mix_drawing *d)
 #define KILLED_ONE_IN 4
 #define SETID_ONE_IN 4
 #define AGE_FRAMES 8
+#define SCAN_PAGES 16
 #define FRAMES 65536
 /* A "device", "peek" or "poke" begins below this page (behind the last one of what it is about
  * counting goes on from 0). */
@@ -219,6 +220,16 @@ static void draw_other(struct mix_drawing *d, uint32_t which)
 		draw_number(op, below(d, THREAD_DEED_MAX + 1));
 		draw_number(op, one_in(d, KILLED_ONE_IN));
 		break;
+	case JOB_OP_KSMD:
+	case JOB_OP_KHUGEPAGED:
+		draw_number(op, SCAN_PAGES);
+		break;
+	case JOB_OP_PROBE:
+	case JOB_OP_UNPROBE:
+	case JOB_OP_EXECUTE:
+	case JOB_OP_LIBRARY:
+		draw_number(op, below(d, 2));
+		break;
 	case JOB_OP_AGE:
 		draw_number(op, AGE_FRAMES);
 		draw_number(op, below(d, FRAMES));
@@ -256,6 +267,10 @@ static void draw_one(struct mix_drawing *d)
 	case JOB_OP_MPROTECT:
 	case JOB_OP_MLOCK:
 	case JOB_OP_MUNLOCK:
+	case JOB_OP_AIO:
+	case JOB_OP_MERGEABLE:
+	case JOB_OP_UNMERGEABLE:
+	case JOB_OP_HUGEPAGE:
 		if (some_span(d, &sp))
 			add_on_span(d, which, &sp);
 		break;

@@ -154,7 +154,9 @@ static bool do_program_op(struct user_task *u, const struct program_op *op, stru
 	if (signature[0] == 'r') {
 		sp.r = r;
 		if (op->op != JOB_OP_MPROTECT)
-			span_args(u, op, 1, &sp, op->op != JOB_OP_READ && op->op != JOB_OP_WRITE);
+			span_args(u, op, 1, &sp,
+				  op->op != JOB_OP_READ && op->op != JOB_OP_WRITE &&
+					  op->op != JOB_OP_AIO);
 	} else if (signature[0] != 'R' && op->nr_args) {
 		n = number(u, &op->args[0]);
 	}
@@ -206,6 +208,10 @@ static bool do_program_op(struct user_task *u, const struct program_op *op, stru
 		n = op->nr_args ? n : AGE_FRAMES;
 		which = op->nr_args > 1 ? number(u, &op->args[1]) : SOME;
 		break;
+	case JOB_OP_KSMD:
+	case JOB_OP_KHUGEPAGED:
+		n = op->nr_args ? n : SCAN_PAGES;
+		break;
 	case JOB_OP_KTHREAD:
 		which = op->nr_args > 1 ? number(u, &op->args[1]) : SOME;
 		break;
@@ -217,6 +223,10 @@ static bool do_program_op(struct user_task *u, const struct program_op *op, stru
 	case JOB_OP_ACCESS:
 	case JOB_OP_READEXE:
 	case JOB_OP_EXEC_FAIL:
+	case JOB_OP_PROBE:
+	case JOB_OP_UNPROBE:
+	case JOB_OP_EXECUTE:
+	case JOB_OP_LIBRARY:
 		which = op->nr_args ? n : SOME;
 		break;
 	default:

@@ -88,16 +88,21 @@ static void lost(struct run *run, const struct error *err)
 
 /* The names stay where the tables are: counters point to them. */
 static const char *const op_counter_names[] = {
-	"op_read",	"op_write",   "op_madvise_dontneed",
-	"op_mmap",	"op_munmap",  "op_mprotect",
-	"op_brk",	"op_mlock",   "op_munlock",
-	"op_fork",	"op_exec",    "op_exec_fail",
-	"op_exit",	"op_msync",   "op_truncate",
-	"op_dropcache", "op_yield",   "op_sleep",
-	"op_getmm",	"op_kthread", "op_age",
-	"op_threads",	"op_hotplug", "op_device",
-	"op_peek",	"op_poke",    "op_access",
-	"op_coredump",	"op_readexe", "op_setexe",
+	"op_read",	"op_write",	  "op_madvise_dontneed",
+	"op_mmap",	"op_munmap",	  "op_mprotect",
+	"op_brk",	"op_mlock",	  "op_munlock",
+	"op_fork",	"op_exec",	  "op_exec_fail",
+	"op_exit",	"op_msync",	  "op_truncate",
+	"op_dropcache", "op_yield",	  "op_sleep",
+	"op_getmm",	"op_kthread",	  "op_age",
+	"op_threads",	"op_hotplug",	  "op_device",
+	"op_peek",	"op_poke",	  "op_access",
+	"op_coredump",	"op_readexe",	  "op_setexe",
+	"op_mergeable", "op_unmergeable", "op_hugepage",
+	"op_ksmd",	"op_khugepaged",  "op_aio",
+	"op_swapuse",	"op_swapoff",	  "op_rmmod",
+	"op_probe",	"op_unprobe",	  "op_execute",
+	"op_library",
 };
 _Static_assert(ARRAY_SIZE(op_counter_names) == NR_JOB_OPS, "every operation has a counter's name");
 _Static_assert(NR_JOB_OPS + NR_VMSTAT_ITEMS <= RUN_COUNTERS_MAX, "a report has every counter");

@@ -16,7 +16,6 @@
 EVENT_DESC(ev_op, 402, 0, "op", "%llu, page %llu");
 
 /* The image that tasks execute: "a small image". */
-#define IMAGE_TEXT_PAGES 2
 #define IMAGE_DATA_PAGES 1
 #define IMAGE_BSS_PAGES 1
 #define IMAGE_STACK_PAGES 2
@@ -198,6 +197,7 @@ static void child_main(void *arg)
 	} else {
 		complete(&parent->child_ready);
 	}
+	user_runs_probed_text(&u);
 	sys_exit(0);
 }
 
@@ -506,6 +506,9 @@ static u32 some_cpu(struct user_task *u)
 	return nr > 1 ? 1 + user_choose_below(u, nr - 1) : 0;
 }
 
+/* Requests that one "aio" of a mix starts at the most. */
+#define AIO_PAGES_MOST 2u
+
 static u32 some_frame(struct user_task *u)
 {
 	return user_choose_below(u, (u32)u->w->m->mm->nr_pages);
@@ -712,6 +715,41 @@ bool user_do_op(struct user_task *u, enum job_op op, struct span *sp, u32 n, u32
 	case JOB_OP_HOTPLUG:
 		user_hotplug(which == SOME ? some_cpu(u) : which, (enum hotplug_how)n);
 		break;
+	case JOB_OP_AIO:
+		for (u32 i = 0; i < sp->nr; i++)
+			(void)sys_io_submit(span_address(sp) + ((u64)i << PAGE_SHIFT));
+		break;
+	case JOB_OP_SWAPUSE:
+		sys_swap_use();
+		break;
+	case JOB_OP_SWAPOFF:
+		(void)sys_swapoff();
+		break;
+	case JOB_OP_RMMOD:
+		(void)sys_delete_module();
+		break;
+	case JOB_OP_MERGEABLE:
+	case JOB_OP_UNMERGEABLE:
+		(void)sys_madvise_scan(span_address(sp), span_bytes(sp), MM_SCANNER_KSM,
+				       op == JOB_OP_MERGEABLE);
+		break;
+	case JOB_OP_HUGEPAGE:
+		(void)sys_madvise_scan(span_address(sp), span_bytes(sp), MM_SCANNER_KHUGEPAGED,
+				       true);
+		break;
+	case JOB_OP_KSMD:
+		sys_scan_mms(MM_SCANNER_KSM, n);
+		break;
+	case JOB_OP_KHUGEPAGED:
+		sys_scan_mms(MM_SCANNER_KHUGEPAGED, n);
+		break;
+	case JOB_OP_PROBE:
+	case JOB_OP_UNPROBE:
+	case JOB_OP_EXECUTE:
+	case JOB_OP_LIBRARY:
+		user_uprobe_op(u, op,
+			       which == SOME ? user_choose_below(u, IMAGE_TEXT_PAGES) : which);
+		break;
 	case JOB_OP_MMAP:
 	case JOB_OP_MUNMAP:
 	case JOB_OP_MPROTECT:
@@ -741,6 +779,9 @@ bool user_op_random(struct user_task *u, enum job_op op)
 
 	if (job_ops[op].needs != JOB_OP_ANY)
 		(void)some_span(u, &sp);
+	/* A task a page: few. */
+	if (op == JOB_OP_AIO)
+		sp.nr = min(sp.nr, AIO_PAGES_MOST);
 	user_begin_op(u, op, &sp);
 	switch (op) {
 	case JOB_OP_MMAP:
@@ -784,6 +825,10 @@ bool user_op_random(struct user_task *u, enum job_op op)
 		break;
 	case JOB_OP_HOTPLUG:
 		n = HOTPLUG_DOWN_AND_UP;
+		break;
+	case JOB_OP_KSMD:
+	case JOB_OP_KHUGEPAGED:
+		n = SCAN_PAGES;
 		break;
 	default:
 		if (job_ops[op].needs == JOB_OP_REGION && !sp.r)

@@ -17,6 +17,9 @@
 /* Frames that one "age" looks at if it is not told. */
 #define AGE_FRAMES 8
 
+/* Pages in a turn of a scanner that is not told. */
+#define SCAN_PAGES 16
+
 /* Yields in one "sleep" of a mix: long enough for others to find the CPU idle or borrowed. */
 #define SLEEP_YIELDS 8
 

@@ -86,6 +86,9 @@ struct world {
 	u64 audits;
 };
 
+/* The image that tasks execute. */
+#define IMAGE_TEXT_PAGES 2
+
 /* What a task of the world carries (task_struct.user). */
 struct user_task {
 	struct slot *slot;
@@ -160,6 +163,10 @@ __attribute__((noreturn)) void user_dump_core(struct region *memory);
 /* exe_ops.c: the operation "setexe": the task unmaps the image that it executes, of which nothing
  * is needed, and says that it executes another file. */
 void user_set_exe(struct user_task *u);
+/* uprobe_ops.c: "probe", "unprobe", "execute" and "library", about @page of the image's text. */
+void user_uprobe_op(struct user_task *u, enum job_op op, u32 page);
+/* The same as "execute" of each page, if there are uprobes or may be breakpoints. */
+void user_runs_probed_text(struct user_task *u);
 /* Maps anon (and file) regions of the group afresh. */
 int user_map_working_set(struct user_task *u);
 

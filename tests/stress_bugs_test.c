@@ -13,6 +13,7 @@
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 
+#include "engine/race_report.h"
 #include "engine/recording.h"
 #include "stress/bug_catalog.h"
 #include "stress/bugs.h"
@@ -127,7 +128,7 @@ ParameterizedTest(size_t *index, bugs, found_and_replayed)
 	int fd;
 
 	/* Tests stop at ThreadSanitizer's first report: .ci/run has the program look for these. */
-	if (c->needs_tsan)
+	if (c->needs_tsan || (RACE_REPORTS && c->tsan_first))
 		return;
 	fd = mkstemp(path);
 	cr_assert_geq(fd, 0);

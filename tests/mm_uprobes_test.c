@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Breakpoints in programs: who has them, and what becomes of them and of what traps leave behind
+ * (seed_path B1, D2).
+ */
+#include "mm_life_machine.h"
+
+#include <errno.h>
+
+#include "mm/uprobes.h"
+
+#define SEEDS 300
+/* Until what is planted has been found. */
+#define PLANTED_SEEDS 5000
+#define SMALL_PAGES 160
+/* Few: on a busy host who waits for a turn waits long. */
+#define THREADED_RUNS 10
+
+static const struct life_config small = {.nr_vcpus = 2, .nr_pages = SMALL_PAGES, .seed = 1};
+
+static void run_both(void (*entry)(void *))
+{
+	struct life l = {0};
+
+	life_create(&l, &small);
+	life_task(&l, 0, entry);
+	expect_clean(&l, life_run(&l, EXECUTOR_EXPLORE));
+	life_again(&l, &small);
+	life_task(&l, 0, entry);
+	expect_clean(&l, life_run(&l, EXECUTOR_THREADS));
+	life_destroy(&l);
+}
+
+/* The first page of the program's text. */
+static int executes(const struct life *l)
+{
+	return user_execute(ELF_TEXT_START, l->prog, 0);
+}
+
+static s64 map_library(const struct life *l)
+{
+	struct file *f = file_open(l->prog);
+	s64 addr;
+
+	EXPECT(f);
+	addr = sys_mmap(0, PAGE_SIZE, VM_READ | VM_EXEC, f, 0);
+	fput(f);
+	EXPECT(addr > 0);
+	return addr;
+}
+
+static void registers(void *arg)
+{
+	struct life *l = arg;
+	s64 anon;
+
+	EXPECT(sys_uprobe_register(l->prog, LIFE_FILE_PAGES) == -EINVAL);
+	EXPECT(sys_uprobe_unregister(l->prog, 0) == -ENOENT);
+	EXPECT(sys_execve(&l->image) == 0);
+	EXPECT(executes(l) == 0);
+	anon = current->mm->rss[MM_ANONPAGES] + current->rss_stat.count[MM_ANONPAGES];
+	/* Who maps it already. */
+	EXPECT(sys_uprobe_register(l->prog, 0) == 0);
+	EXPECT(current->mm->flags & MMF_HAS_UPROBES);
+	EXPECT(current->mm->rss[MM_ANONPAGES] + current->rss_stat.count[MM_ANONPAGES] == anon + 1);
+	EXPECT(!current->mm->xol_area);
+	EXPECT(executes(l) == 1);
+	EXPECT(current->mm->xol_area);
+	/* Two consumers, one breakpoint; the first to go leaves it. */
+	EXPECT(sys_uprobe_register(l->prog, 0) == 0);
+	EXPECT(sys_uprobe_unregister(l->prog, 0) == 0);
+	EXPECT(executes(l) == 1);
+	/* Who maps it from now on; its area is its own. */
+	EXPECT(sys_execve(&l->image) == 0);
+	EXPECT(!current->mm->xol_area && life_cache_in_use(l->m, "xol_area") == 0);
+	EXPECT(executes(l) == 1);
+	EXPECT(life_cache_in_use(l->m, "xol_area") == 1);
+	EXPECT(sys_uprobe_unregister(l->prog, 0) == 0);
+	EXPECT(executes(l) == 0);
+	EXPECT(life_cache_in_use(l->m, "uprobe") == 0 && life_cache_in_use(l->m, "map_info") == 0);
+	EXPECT(vmstat_sum(l->m, VMSTAT_uprobe_hit) == 3);
+	sys_exit(0);
+}
+
+Test(mm_uprobes, text_traps_while_a_uprobe_is_registered)
+{
+	run_both(registers);
+}
+
+static void unmaps(void *arg)
+{
+	struct life *l = arg;
+	struct mm_struct *mm;
+	s64 library;
+	u64 word;
+
+	EXPECT(sys_execve(&l->image) == 0);
+	mm = current->mm;
+	EXPECT(sys_uprobe_register(l->prog, 0) == 0);
+	library = map_library(l);
+	EXPECT(user_execute((u64)library, l->prog, 0) == 1);
+	EXPECT(!(mm->flags & MMF_RECALC_UPROBES));
+	EXPECT(sys_munmap((u64)library, PAGE_SIZE) == 0);
+	/* One has gone: whether there are others is not known before somebody asks. */
+	EXPECT((mm->flags & MMF_RECALC_UPROBES) && (mm->flags & MMF_HAS_UPROBES));
+	EXPECT(executes(l) == 1);
+	/* No breakpoints come where programs write; they go wherever they are. */
+	library = map_library(l);
+	EXPECT(sys_mprotect((u64)library, PAGE_SIZE, VM_READ | VM_WRITE) == 0);
+	EXPECT(sys_uprobe_unregister(l->prog, 0) == 0);
+	EXPECT(executes(l) == 0);
+	EXPECT(sys_uprobe_register(l->prog, 0) == 0);
+	EXPECT(executes(l) == 1);
+	EXPECT(sys_mprotect((u64)library, PAGE_SIZE, VM_READ | VM_EXEC) == 0);
+	EXPECT(user_read((u64)library, &word) == 0 && word != UPROBE_SWBP);
+	EXPECT(sys_uprobe_unregister(l->prog, 0) == 0);
+	sys_exit(0);
+}
+
+Test(mm_uprobes, unmapping_one_leaves_the_others)
+{
+	run_both(unmaps);
+}
+
+static void child(void *arg)
+{
+	struct life *l = arg;
+
+	EXPECT((current->mm->flags & MMF_HAS_UPROBES) && !current->mm->xol_area);
+	EXPECT(executes(l) == 1);
+	EXPECT(current->mm->xol_area);
+	sys_exit(0);
+}
+
+static void forks(void *arg)
+{
+	struct life *l = arg;
+
+	EXPECT(sys_execve(&l->image) == 0);
+	EXPECT(sys_uprobe_register(l->prog, 0) == 0);
+	EXPECT(executes(l) == 1);
+	EXPECT(sys_clone(0, "child", child, l, NULL) > 0);
+	EXPECT(sys_wait(NULL) > 0);
+	EXPECT(executes(l) == 1);
+	/* A breakpoint that nobody takes back goes with its mm. */
+	sys_exit(0);
+}
+
+Test(mm_uprobes, a_child_has_the_breakpoints_and_an_area_of_its_own)
+{
+	run_both(forks);
+}
+
+/* ---- races ---- */
+
+static void forked(void *arg)
+{
+	struct life *l = arg;
+
+	for (u32 i = 0; i < 2; i++)
+		(void)executes(l);
+	sys_exit(0);
+}
+
+static void runs_and_forks(void *arg)
+{
+	struct life *l = arg;
+	s64 library;
+
+	for (u32 i = 0; i < 2; i++) {
+		EXPECT(sys_execve(&l->image) == 0);
+		EXPECT(sys_clone(0, "forked", forked, l, NULL) > 0);
+		(void)executes(l);
+		library = map_library(l);
+		(void)user_execute((u64)library, l->prog, 0);
+		EXPECT(sys_munmap((u64)library, PAGE_SIZE) == 0);
+		(void)executes(l);
+		EXPECT(sys_wait(NULL) > 0);
+	}
+	atomic_set(&l->count, 1);
+	sys_exit(0);
+}
+
+static void traces(void *arg)
+{
+	struct life *l = arg;
+
+	while (!READ_ONCE(l->count)) {
+		EXPECT(sys_uprobe_register(l->prog, 0) == 0);
+		(void)return_to_user();
+		yield();
+		EXPECT(sys_uprobe_unregister(l->prog, 0) == 0);
+		(void)return_to_user();
+		yield();
+	}
+	sys_exit(0);
+}
+
+static void start_race(struct life *l)
+{
+	life_task(l, 0, runs_and_forks);
+	life_task(l, 1, traces);
+}
+
+/* All seeds are clean, or one of them shows @slugs. */
+static bool explore_seeds(u32 knob, const char *slug, const char *or_slug)
+{
+	struct life_config config = small;
+	struct life l = {0};
+	bool found = false;
+
+	config.knob = knob;
+	for (u64 seed = 1; seed <= (slug ? PLANTED_SEEDS : SEEDS) && !found; seed++) {
+		enum machine_end end;
+
+		config.seed = seed;
+		if (seed == 1)
+			life_create(&l, &config);
+		else
+			life_again(&l, &config);
+		start_race(&l);
+		end = life_run(&l, EXECUTOR_EXPLORE);
+		if (!slug) {
+			expect_clean(&l, end);
+		} else if (end == MACHINE_VIOLATION) {
+			cr_assert(!strcmp(life_slug(&l), slug) || !strcmp(life_slug(&l), or_slug),
+				  "seed %llu: %s: %s", (unsigned long long)seed, life_slug(&l),
+				  l.m->violations.first.message);
+			found = true;
+		}
+	}
+	life_destroy(&l);
+	return found;
+}
+
+Test(mm_uprobes, registration_races_with_exec_fork_and_unmap)
+{
+	struct life l = {0};
+
+	cr_assert_not(explore_seeds(0, NULL, NULL));
+	life_create(&l, &small);
+	for (u32 i = 0; i < THREADED_RUNS; i++) {
+		if (i)
+			life_again(&l, &small);
+		start_race(&l);
+		expect_clean(&l, life_run(&l, EXECUTOR_THREADS));
+	}
+	life_destroy(&l);
+}
+
+Test(mm_uprobes, what_is_forgotten_or_not_kept_out_is_found)
+{
+	cr_expect(explore_seeds(KNOB_UPROBE_STATE_KEPT, "mm-not-torn-down", "mm-not-torn-down"));
+	cr_expect(explore_seeds(KNOB_UPROBE_FORK_UNLOCKED, "uprobe-missed", "uprobe-stray"));
+	cr_expect(explore_seeds(KNOB_UPROBE_MUNMAP_FORGETS, "uprobe-stray", "uprobe-stray"));
+}
