@@ -182,7 +182,6 @@ static void dumper_main(void *arg)
 void user_coredump(struct user_task *u, u32 thread_deed, u32 process_deed, bool kill)
 {
 	struct core_family f = {.parent = u, .members = 1};
-	u32 own_pid = current->pid;
 	s64 pid;
 
 	f.thread = (struct core_member){&f, thread_deed};
@@ -193,8 +192,8 @@ void user_coredump(struct user_task *u, u32 thread_deed, u32 process_deed, bool 
 	pid = sys_clone(0, "dumper", dumper_main, &f, NULL);
 	if (pid < 0)
 		return;
-	/* Who looks at this task's memory meanwhile looks at the process'. */
-	WRITE_ONCE(u->slot->pid, (u32)pid);
+	/* Who looks at this task's address space meanwhile looks at the process'. */
+	WRITE_ONCE(u->slot->stand_in, (u32)pid);
 	if (kill) {
 		wait_for_completion(&f.ready);
 		(void)sys_kill((u32)pid);
@@ -202,6 +201,6 @@ void user_coredump(struct user_task *u, u32 thread_deed, u32 process_deed, bool 
 	/* Whoever clones another one counts it before its own end. */
 	for (u32 i = 0; i < atomic_read(&f.members); i++)
 		wait_for_completion(&f.gone);
-	WRITE_ONCE(u->slot->pid, own_pid);
+	WRITE_ONCE(u->slot->stand_in, 0);
 	(void)sys_waitpid((u32)pid, NULL);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "smp/rcu.h"
 #include "smp/vmstat.h"
 #include "stress/world_private.h"
 
@@ -155,6 +156,21 @@ void region_condemn(struct region *r)
 	explore_touch(r, true);
 	region_set(r->gone, true);
 	region_set(r->unstable, true);
+}
+
+void region_retire(struct region *r)
+{
+	if (region_start(r)) {
+		region_enter(r);
+		region_condemn(r);
+		region_leave(r);
+	}
+	explore_touch(r, true);
+	/* They may wait for a grace period, which must not wait for us. */
+	while (__atomic_load_n(&r->users, __ATOMIC_ACQUIRE)) {
+		synchronize_rcu();
+		yield();
+	}
 }
 
 void region_haunt(const struct region *gone, struct region *r, u64 start)

@@ -94,6 +94,10 @@ int region_init(struct machine *m, struct region *r, enum region_kind kind, u64 
 void region_init_file(struct region *r, enum region_kind kind, u64 start, u32 pages, u32 file,
 		      struct shadow_page *shadow);
 
+/* The memory has gone with its mm: nobody new comes, and when it returns the last of those who were
+ * about it, from other address spaces, has left. */
+void region_retire(struct region *r);
+
 /* The shadow's memory is kept for the next region_init() of the same struct. */
 void region_forget(struct region *r);
 

@@ -47,6 +47,17 @@ static struct region *enter_common(struct slot_group *owner, u32 *page)
 	return NULL;
 }
 
+/* The same, if it is @mm's: a process that has started again has another one. */
+static struct region *enter_mapped(struct slot_group *owner, const struct mm_struct *mm, u32 *page)
+{
+	struct region *r = enter_common(owner, page);
+
+	if (!r || owner->mm_domain == mm->domain)
+		return r;
+	region_leave(r);
+	return NULL;
+}
+
 /* Describes the first page of the bss; false if there is none. */
 static bool describe_bss(struct mm_struct *mm, struct region *r)
 {
@@ -81,7 +92,7 @@ bool target_enter(struct user_task *u, u32 task, u32 first, struct target *t)
 	if (!t->mm)
 		return false;
 	if (owner)
-		t->r = enter_common(owner, &t->page);
+		t->r = enter_mapped(owner, t->mm, &t->page);
 	else if (describe_bss(t->mm, &t->bss))
 		t->r = &t->bss;
 	if (t->r)

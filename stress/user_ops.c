@@ -356,6 +356,10 @@ static int map_common(struct user_task *u)
 	struct slot_group *g = u->slot->group->mm_owner;
 	int err = 0;
 
+	/* A process that starts again: devices and debuggers may be about the last one's. */
+	region_retire(&g->shared);
+	region_retire(&g->file);
+	g->mm_domain = current->mm->domain;
 	if (g->job->shared) {
 		err = map_anon_region(u, &g->shared, "shared", g->job->shared, u->w->exact);
 		/* Other threads protect and unmap parts of it for a moment. */
@@ -484,7 +488,10 @@ static u32 some_task(struct user_task *u)
 /* The pid of the job's task number @task; behind the last one it goes on from the first. */
 static u32 task_pid(struct user_task *u, u32 task)
 {
-	return READ_ONCE(u->w->slots[task % u->w->nr_slots].pid);
+	struct slot *s = &u->w->slots[task % u->w->nr_slots];
+	u32 stand_in = READ_ONCE(s->stand_in);
+
+	return stand_in ? stand_in : READ_ONCE(s->pid);
 }
 
 /* A kernel thread works on another task's address space for a moment. */

@@ -34,6 +34,7 @@ struct slot_group {
 	struct slot_group *mm_owner; /* the group whose mm its tasks are threads of; NULL: none */
 	/* Of an mm that is shared; set up by the first task before the others exist. */
 	struct region shared, file;
+	u32 mm_domain; /* of that mm; written while neither region has users */
 	struct region named[REGION_NAMED_MAX]; /* made by programs */
 	const u64 *cpus;		       /* CPU_WORDS words; NULL: all */
 };
@@ -44,6 +45,7 @@ struct slot {
 	struct slot_group *group;
 	u32 index;	/* over all groups */
 	u32 pid;	/* of the task that has it now; atomic */
+	u32 stand_in;	/* pid of a process that others look at meanwhile; 0: none */
 	u64 ops_left;	/* of the slot, successors included; ~0: no limit to speak of */
 	struct rng rng; /* its choices; goes on in the successor */
 	u64 generation; /* successors so far */
