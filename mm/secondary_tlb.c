@@ -199,7 +199,8 @@ static void range_start(struct mmu_notifier *mn, struct mm_struct *mm, u64 start
 	(void)mm;
 	spin_lock(&st->lock);
 	/* From here on no fault enters anything: what it has found may be on its way out. */
-	WRITE_ONCE(st->notifier_count, st->notifier_count + 1);
+	if (!st->released)
+		WRITE_ONCE(st->notifier_count, st->notifier_count + 1);
 	drop_range(st, start, end);
 	spin_unlock(&st->lock);
 }
@@ -214,7 +215,8 @@ static void range_end(struct mmu_notifier *mn, struct mm_struct *mm, u64 start, 
 	spin_lock(&st->lock);
 	/* The sequence first: who finds the count at zero finds it changed. */
 	WRITE_ONCE(st->notifier_seq, st->notifier_seq + 1);
-	smp_store_release(&st->notifier_count, st->notifier_count - 1);
+	if (!st->released)
+		smp_store_release(&st->notifier_count, st->notifier_count - 1);
 	if (exploring())
 		check_all_granted(machine_of(), st, "at the end of a range");
 	spin_unlock(&st->lock);
@@ -246,6 +248,8 @@ static void mm_released(struct mmu_notifier *mn, struct mm_struct *mm)
 	spin_lock(&st->lock);
 	st->released = true;
 	WRITE_ONCE(st->notifier_seq, st->notifier_seq + 1);
+	/* Truncation may be in a range whose end finds us no more, and a fault wait for it. */
+	smp_store_release(&st->notifier_count, 0);
 	drop_range(st, 0, TASK_SIZE);
 	spin_unlock(&st->lock);
 	/* A device takes its time; its owner waits for it. */
