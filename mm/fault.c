@@ -227,7 +227,7 @@ static u32 do_wp_shared(struct fault *f, struct page *page)
  * they are flushed. v3.13 asked for the mapcount alone; 09854ba94c6a (v5.9) made it the refcount.
  * A pagevec's reference is no mapping: ours is emptied, another vCPU's costs a copy. Pte lock held.
  */
-static bool reuse_anon_page(struct page *page)
+static bool anon_page_is_ours(struct page *page)
 {
 	if (page_mapcount(page) != 1)
 		return false;
@@ -237,6 +237,19 @@ static bool reuse_anon_page(struct page *page)
 		return false;
 	lru_add_drain();
 	return page_count(page) == 1;
+}
+
+/* One that nobody else can have had stays where it is, whoever holds a reference: of two debuggers
+ * that write to a page which its program may only read, none must write to the page that the other
+ * has copied (v5.19). Pte lock held. */
+static bool reuse_anon_page(struct page *page)
+{
+	if (page_flag(page, PG_anon_exclusive))
+		return true;
+	if (!anon_page_is_ours(page))
+		return false;
+	page_flag_set(page, PG_anon_exclusive);
+	return true;
 }
 
 /* Write to a present entry without write permission. */

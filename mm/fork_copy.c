@@ -45,6 +45,8 @@ static void copy_one_pte(struct copy *c, pteval_t *dst, pteval_t *src, u64 addr)
 			pte &= ~PTE_RW;
 		get_page(page);
 		if (page_is_anon(page)) {
+			if (page_flag(page, PG_anon_exclusive))
+				page_flag_clear(page, PG_anon_exclusive);
 			page_add_anon_rmap(page);
 			c->rss[MM_ANONPAGES]++;
 		} else {

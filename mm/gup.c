@@ -18,18 +18,19 @@ EVENT_DESC(ev_gup, 465, 0, "get_user_page", "at %#llx: pfn %llu");
 
 #define VM_ACCESS_FLAGS (VM_READ | VM_WRITE | VM_EXEC)
 
-/* May the entry be followed for a write? */
-static bool can_follow_write_pte(pteval_t pte, u32 flags)
-{
-	return pte & PTE_RW || ((flags & FOLL_FORCE) && (flags & FOLL_COW) && (pte & PTE_DIRTY));
-}
-
 /* What the present entry maps, the zero page included; NULL for a driver's frame. */
 static struct page *page_of(struct vm_area_struct *vma, u64 addr, pteval_t pte)
 {
 	if (pte_pfn(pte) == this_mm()->zero_pfn)
 		return pfn_to_page(pte_pfn(pte));
 	return vm_normal_page(vma, addr, pte);
+}
+
+/* May @page, which the entry maps, be written? By force only if it is a copy of our own. */
+static bool can_follow_write_pte(pteval_t pte, const struct page *page, u32 flags)
+{
+	return pte & PTE_RW ||
+	       ((flags & FOLL_FORCE) && page_is_anon(page) && page_flag(page, PG_anon_exclusive));
 }
 
 /* The page at @addr with a reference, if an entry is there that will do. */
@@ -42,8 +43,10 @@ static struct page *follow_page(struct vm_area_struct *vma, u64 addr, u32 flags)
 	if (!slot)
 		return NULL;
 	pte = READ_ONCE(*slot);
-	if (pte_present(pte) && (!(flags & FOLL_WRITE) || can_follow_write_pte(pte, flags)))
+	if (pte_present(pte))
 		page = page_of(vma, addr, pte);
+	if (page && (flags & FOLL_WRITE) && !can_follow_write_pte(pte, page, flags))
+		page = NULL;
 	if (page) {
 		if (!planted(KNOB_GUP_NO_REFERENCE))
 			get_page(page);
@@ -82,11 +85,10 @@ static int fault_in(struct vm_area_struct *vma, u64 addr, u32 *flags)
 		return -ENOMEM;
 	if (fault & VM_FAULT_SIGBUS)
 		return -EIO;
-	/* The entry of an area that may not be written does not let write however often we fault:
-	 * from here on its dirty bit will do. */
+	/* The entry of an area that may not be written does not let write however often we fault.
+	 * What it maps now is our own copy, or will be after another fault. */
 	if ((fault & VM_FAULT_WRITE) && !(vma->vm_flags & VM_WRITE)) {
 		count_vm_event(VMSTAT_gup_forced);
-		*flags |= FOLL_COW;
 		if (planted(KNOB_GUP_FORGETS_WRITE))
 			*flags &= ~FOLL_WRITE;
 	}

@@ -6,10 +6,10 @@
  * Structure. Looking and faulting in a loop: what a fault has brought may be gone again before it
  * is looked at, as long as nothing but mmap_sem for reading is held. A page that is to be written
  * is taken only through an entry that lets write; FOLL_FORCE (a debugger's) writes to private areas
- * that are read-only as well, but only to a copy: the entry stays read-only, and the dirty bit of
- * an entry after a broken copy-on-write says that the copy is what it maps (v4.9, 19be0eaffa3a;
- * v3.13 went on as if to read, and could be given the original). The reference keeps the page from
- * being freed, not from being unmapped.
+ * that are read-only as well, but only to a copy: the entry stays read-only, and the page says that
+ * it is this mm's alone (PG_anon_exclusive, as since v5.19). v3.13 went on as if to read when a
+ * copy-on-write had been broken, and could be given the original (mended in v4.9, 19be0eaffa3a).
+ * The reference keeps the page from being freed, not from being unmapped.
  *
  * Units: addresses in bytes. Locking: mmap_sem of the mm for reading, which stays held; the mm has
  * users. Sleeps. The pte lock is taken inside.
@@ -22,10 +22,9 @@
 
 #include "mm/mm_types.h"
 
-/* v3.14 include/linux/mm.h; FOLL_COW is v4.9's, and this file's own. */
+/* v3.14 include/linux/mm.h. */
 #define FOLL_WRITE 0x01u /* the page is to be written */
 #define FOLL_FORCE 0x10u /* whatever the protection is */
-#define FOLL_COW 0x4000u /* a copy-on-write has been broken for us */
 
 /* The page that @mm has at @addr, in *page with a reference that put_user_page() gives back. 0 or
  * an error as above. */

@@ -37,6 +37,9 @@ enum page_flag {
 	PG_writeback,
 	PG_unevictable,
 	PG_mlocked,
+	/* Anonymous: no other mm has had it since it was made, or found to be ours alone (v5.19).
+	 * Under the pte lock of its entry. */
+	PG_anon_exclusive,
 	PG_reserved, /* never freed: the zero page, frames of the emulated driver */
 	PG_table,    /* a page table: ptl is in use */
 	PG_buddy,    /* free: the first page of a block in the buddy lists; order says how large */

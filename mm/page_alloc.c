@@ -71,6 +71,7 @@ static const char *const flag_names[] = {
 	[PG_writeback] = "writeback",
 	[PG_unevictable] = "unevictable",
 	[PG_mlocked] = "mlocked",
+	[PG_anon_exclusive] = "anon-exclusive",
 	[PG_reserved] = "reserved",
 	[PG_table] = "table",
 	[PG_buddy] = "buddy",

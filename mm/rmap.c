@@ -159,6 +159,7 @@ void page_add_new_anon_rmap(struct page *p, struct vm_area_struct *vma, u64 addr
 {
 	/* Nobody else has the page yet. */
 	init_once(p->mapcount, 0);
+	init_once(p->flags, oracle_read(p->flags) | 1u << PG_anon_exclusive);
 	/* Idle page tracking, which holds no lock, may come between these: with the index or the
 	 * mapping of an earlier life it walks the wrong VMAs, and finds the page in none of their
 	 * entries. */

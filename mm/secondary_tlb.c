@@ -45,12 +45,7 @@ int secondary_tlbs_setup(struct machine *m)
 	CDS_INIT_LIST_HEAD(&all->list);
 	all->cache = kmem_cache_create(m, "secondary_tlb", sizeof(struct secondary_tlb), 8);
 	m->mm->secondary = all;
-	if (!all->cache)
-		return -ENOMEM;
-	/* A callback that comes too late finds that out by the magic number: that is to be
-	 * reported by the oracle, not by AddressSanitizer. */
-	all->cache->type_stable = true;
-	return 0;
+	return all->cache ? 0 : -ENOMEM;
 }
 
 static struct machine *machine_of(void)
@@ -199,7 +194,8 @@ static void range_start(struct mmu_notifier *mn, struct mm_struct *mm, u64 start
 	(void)mm;
 	spin_lock(&st->lock);
 	/* From here on no fault enters anything: what it has found may be on its way out. */
-	WRITE_ONCE(st->notifier_count, st->notifier_count + 1);
+	if (!st->released)
+		WRITE_ONCE(st->notifier_count, st->notifier_count + 1);
 	drop_range(st, start, end);
 	spin_unlock(&st->lock);
 }
@@ -214,7 +210,8 @@ static void range_end(struct mmu_notifier *mn, struct mm_struct *mm, u64 start, 
 	spin_lock(&st->lock);
 	/* The sequence first: who finds the count at zero finds it changed. */
 	WRITE_ONCE(st->notifier_seq, st->notifier_seq + 1);
-	smp_store_release(&st->notifier_count, st->notifier_count - 1);
+	if (!st->released)
+		smp_store_release(&st->notifier_count, st->notifier_count - 1);
 	if (exploring())
 		check_all_granted(machine_of(), st, "at the end of a range");
 	spin_unlock(&st->lock);
@@ -246,6 +243,8 @@ static void mm_released(struct mmu_notifier *mn, struct mm_struct *mm)
 	spin_lock(&st->lock);
 	st->released = true;
 	WRITE_ONCE(st->notifier_seq, st->notifier_seq + 1);
+	/* Truncation may be in a range whose end finds us no more, and a fault wait for it. */
+	smp_store_release(&st->notifier_count, 0);
 	drop_range(st, 0, TASK_SIZE);
 	spin_unlock(&st->lock);
 	/* A device takes its time; its owner waits for it. */
@@ -286,6 +285,11 @@ struct secondary_tlb *secondary_tlb_create(struct mm_struct *mm)
 	return st;
 }
 
+static void free_secondary(struct rcu_head *head)
+{
+	kmem_cache_free(this_mm()->secondary->cache, container_of(head, struct secondary_tlb, rcu));
+}
+
 void secondary_tlb_destroy(struct secondary_tlb *st)
 {
 	struct secondary_tlbs *all = this_mm()->secondary;
@@ -297,7 +301,9 @@ void secondary_tlb_destroy(struct secondary_tlb *st)
 	spin_unlock(&all->lock);
 	explore_touch(&st->magic, true);
 	init_once(st->magic, SECONDARY_FREED);
-	kmem_cache_free(all->cache, st);
+	/* Nobody is inside any more, so it could go at once. A callback that comes too late, which
+	 * runs in a read section, is to be told by the magic number and not by a sanitizer. */
+	call_rcu(&st->rcu, free_secondary);
 }
 
 static struct secondary_entry *find_entry(struct secondary_tlb *st, u64 va)

@@ -32,6 +32,7 @@
 #include <urcu/list.h>
 
 #include "mm/notifier.h"
+#include "smp/rcu.h"
 
 #define SECONDARY_TLB_ENTRIES 4
 
@@ -55,6 +56,7 @@ struct secondary_tlb {
 	bool released;	    /* the mm has no pages any more */
 	struct secondary_entry entries[SECONDARY_TLB_ENTRIES];
 	struct cds_list_head node; /* secondary_tlbs.lock */
+	struct rcu_head rcu;
 };
 
 /* All of a machine. */

@@ -76,7 +76,7 @@ const struct bug_case bug_cases[] = {
 	CASE("get-task-mm-unlocked", "bugs/look-at-mm", 500, "mm-users-resurrected",
 	     "mm-use-after-free"),
 	CASE("lock-order-inversion", "bugs/truncate", 100, "lock-order"),
-	CASE("cow-no-flush", "bugs/cow", 1000, "tlb-exceeds-pagetable", "stale-tlb-at-free",
+	CASE("cow-no-flush", "bugs/cow", 3000, "tlb-exceeds-pagetable", "stale-tlb-at-free",
 	     "lost-write"),
 	CASE("reuse-by-mapcount", "bugs/reuse", 10000, "foreign-data", "stale-data", "lost-write"),
 	CASE("fork-no-flush", "bugs/fork", 200, "tlb-exceeds-pagetable"),
