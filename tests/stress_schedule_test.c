@@ -549,7 +549,6 @@ ParameterizedTest(size_t *index, schedule_replays, each_found_one_is_identical)
 	if (c->needs_tsan || (RACE_REPORTS && c->tsan_first))
 		return;
 	w = planted_world(c);
-	/* The one that its job names. */
 	strategy = strategy_create(config.strategy);
 	cr_assert(strategy);
 	for (done = 0; done < each; done++) {
