@@ -19,6 +19,7 @@
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 
+#include "engine/race_report.h"
 #include "stress/bug_catalog.h"
 #include "stress/explored.h"
 #include "stress/schedule.h"
@@ -545,7 +546,7 @@ ParameterizedTest(size_t *index, schedule_replays, each_found_one_is_identical)
 	u64 seed = BUG_CATALOG_SEED;
 
 	/* Tests end at ThreadSanitizer's first report. */
-	if (c->needs_tsan)
+	if (c->needs_tsan || (RACE_REPORTS && c->tsan_first))
 		return;
 	w = planted_world(c);
 	strategy = strategy_create(config.strategy);
