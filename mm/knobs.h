@@ -88,7 +88,9 @@
 	X(WAIT_WAKES_FORKER, "wait-wakes-forker-only",                                             \
 	  "a child's exit wakes the thread that has forked it, not all that wait for it")          \
 	X(EXEC_WITHOUT_CRED_GUARD, "exec-without-cred-guard",                                      \
-	  "exec does not take cred_guard_mutex: its new mm is seen with its old rights")
+	  "exec does not take cred_guard_mutex: its new mm is seen with its old rights")           \
+	X(CLEAR_TID_WAKES_FIRST, "clear-tid-wakes-first",                                          \
+	  "mm_release wakes who joins the thread before it clears the thread's word")
 
 enum mm_knob {
 	MM_KNOB_FIRST = KNOBS_MM - 1,

@@ -56,6 +56,7 @@ struct mm_machine {
 
 	struct kmem_cache *vma_arrays[VMA_ARRAY_SIZES]; /* vma.c: arrays beyond vmas_inline */
 	struct device_driver *driver;			/* device.c */
+	struct futex_table *futexes;			/* futex.c */
 };
 
 struct mm_percpu {

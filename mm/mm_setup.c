@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "mm/file.h"
+#include "mm/futex.h"
 #include "mm/knobs.h"
 #include "mm/lru.h"
 #include "mm/memcg.h"
@@ -40,7 +41,7 @@ static int mm_machine_alloc(struct machine *m, const struct mm_options *o)
 		if (!m->vcpus[i].mm)
 			return -ENOMEM;
 	}
-	return 0;
+	return futex_setup(m);
 }
 
 static int caches_setup(struct machine *m)

@@ -103,6 +103,7 @@ const struct bug_case bug_cases[] = {
 	CASE("vfork-done-unlocked", "bugs/vfork-kill", 5000, "vfork-parent-gone"),
 	CASE("wait-wakes-forker-only", "bugs/group-children", 1000, "deadlock"),
 	CASE("exec-without-cred-guard", "bugs/setid-access", 1000, "mm-access-beyond-rights"),
+	CASE("clear-tid-wakes-first", "bugs/group-join", 1000, "deadlock"),
 };
 const size_t nr_bug_cases = ARRAY_SIZE(bug_cases);
 
