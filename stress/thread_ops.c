@@ -169,16 +169,16 @@ static void leader_main(void *arg)
  * knows what was written last. */
 static void describe_memory(struct user_task *u, struct region *copy)
 {
-	const struct region *r = u->anon.start ? &u->anon : &u->slot->group->shared;
+	const struct region *r = region_start(&u->anon) ? &u->anon : &u->slot->group->shared;
 
 	*copy = (struct region){
 		.kind = REGION_ANON,
-		.start = r->start,
+		.start = region_start(r),
 		.pages = r->pages,
 		.domain = r->domain,
 		.inherited = r->inherited,
-		.unstable = r->unstable,
-		.haunted = r->haunted || r->gone,
+		.unstable = region_flag(r->unstable),
+		.haunted = region_flag(r->haunted) || region_flag(r->gone),
 	};
 	snprintf(copy->name, sizeof(copy->name), "%s", r->name);
 }
