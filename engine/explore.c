@@ -59,6 +59,15 @@ static inline void make_runnable(struct explorer *x, struct vcpu *v)
 	v->run_state = VCPU_RUNNING;
 	x->d.runnable |= 1ULL << v->id;
 	x->spinning &= ~(1ULL << v->id);
+	/* What others than the last one look at may stay in it. */
+	x->spun_on &= -(u64)(x->spinning != 0);
+}
+
+/* A place in explorer.spun_on for @addr, if @really; none otherwise. It keeps most stores from
+ * looking at every spinner, with one branch that is hardly ever taken. */
+static inline u64 spin_bit(const volatile void *addr, bool really)
+{
+	return (u64)really << (((unsigned long)addr >> 2 ^ (unsigned long)addr >> 9) & 63);
 }
 
 /* Gives the thread to @next; returns when @v is chosen again. */
@@ -315,16 +324,16 @@ static __noinline void quiet_turn(struct explorer *x, struct vcpu *v)
 	run_vcpu(x, v, decision_default(&others));
 }
 
-/* A decision point where nothing is to be decided. */
-static __noinline bool quiet_point(struct explorer *x, struct vcpu *v, const volatile void *addr,
-				   const struct site *site)
+/* A decision point where nothing is to be decided, but something else has to be done. */
+static __noinline bool quiet_point_slow(struct explorer *x, struct vcpu *v,
+					const volatile void *addr, const struct site *site)
 {
-	v->site = site;
-	if (unlikely(++x->quiet_steps >= x->max_steps))
+	if (unlikely(x->quiet_steps >= x->max_steps))
 		no_progress(x, v, site);
 	if (unlikely(machine_stopping(x->machine)))
 		explore_leave(v);
-	if (unlikely(x->quiet_steps % QUIET_TURN == 0)) {
+	if (unlikely(x->quiet_steps >= x->quiet_turn)) {
+		x->quiet_turn = min(x->quiet_steps + QUIET_TURN, x->max_steps);
 		quiet_turn(x, v);
 		if (!x->quiet)
 			return explore_point(addr, site);
@@ -336,22 +345,27 @@ static __noinline bool quiet_point(struct explorer *x, struct vcpu *v, const vol
 	return false;
 }
 
-bool explore_point(const volatile void *addr, const struct site *site)
+/* Most of them, and set-up has many. */
+static inline bool quiet_point(struct explorer *x, struct vcpu *v, const volatile void *addr,
+			       const struct site *site)
 {
-	struct vcpu *v = this_vcpu();
-	struct explorer *x = v->explorer;
+	bool due = ++x->quiet_steps >= x->quiet_turn;
+
+	v->site = site;
+	if (unlikely(due | machine_stopping(x->machine) |
+		     ((v->pending | (v->need_resched & -(u32)!v->preempt_count)) != 0) |
+		     ((x->spun_on & spin_bit(addr, site->kind != ACCESS_LOAD)) != 0)))
+		return quiet_point_slow(x, v, addr, site);
+	return false;
+}
+
+static __noinline bool decision_point(struct explorer *x, struct vcpu *v, const volatile void *addr,
+				      const struct site *site)
+{
 	struct pending_access access;
 
-	if (unlikely(v->oracle_depth)) {
-		/* No decision here, but whoever spins on a lock that the oracle takes is told. */
-		if (x->spinning && site->kind != ACCESS_LOAD)
-			explore_stored(x, addr);
-		return x->buffered != 0;
-	}
 	if (RACE_REPORTS && unlikely(x->raced))
 		race_violation(v);
-	if (unlikely(x->quiet))
-		return quiet_point(x, v, addr, site);
 	access.site = site;
 	access.address = arena_offset(&x->machine->arena, addr);
 	v->site = site;
@@ -388,9 +402,27 @@ bool explore_point(const volatile void *addr, const struct site *site)
 		watched_step(x, v, &access);
 	if (unlikely(x->tso))
 		return tso_access(x, v, addr, site);
-	if (x->spinning && site->kind != ACCESS_LOAD)
+	if (unlikely(x->spun_on & spin_bit(addr, site->kind != ACCESS_LOAD)))
 		explore_stored(x, addr);
 	return false;
+}
+
+bool explore_point(const volatile void *addr, const struct site *site)
+{
+	struct vcpu *v = this_vcpu();
+	struct explorer *x = v->explorer;
+
+	if (likely(!(v->oracle_depth | x->quiet)))
+		return decision_point(x, v, addr, site);
+	if (!v->oracle_depth) {
+		if (RACE_REPORTS && unlikely(x->raced))
+			race_violation(v);
+		return quiet_point(x, v, addr, site);
+	}
+	/* No decision here, but whoever spins on a lock that the oracle takes is told. */
+	if (x->spinning && site->kind != ACCESS_LOAD)
+		explore_stored(x, addr);
+	return x->buffered != 0;
 }
 
 void explore_relax_on(struct vcpu *v, const volatile void *addr)
@@ -417,6 +449,7 @@ void explore_relax_on(struct vcpu *v, const volatile void *addr)
 	v->run_state = VCPU_SPINNING;
 	v->spin_addr = addr;
 	x->spinning |= 1ULL << v->id;
+	x->spun_on |= spin_bit(addr, true);
 	x->d.runnable &= ~(1ULL << v->id);
 	give_up_cpu(x, v);
 	v->spin_addr = NULL;
@@ -487,6 +520,8 @@ enum machine_end explore_run(struct machine *m, struct strategy *strategy)
 		.machine = m,
 		.strategy = strategy,
 		.max_steps = m->config.max_steps ? m->config.max_steps : ~0ULL,
+		.quiet_turn =
+			min((u64)QUIET_TURN, m->config.max_steps ? m->config.max_steps : ~0ULL),
 		.end = MACHINE_FINISHED,
 	};
 	u32 first;

@@ -65,10 +65,28 @@ struct coverage_word {
  * bitmaps have to be compared. */
 #define COVERAGE_FRESH 2048
 
+/* A step that has not been counted yet. @what: the vCPU above COVERAGE_CPU_SHIFT; below it the
+ * address, or without a site the kind and the value of a choice. */
+struct coverage_late {
+	const struct site *site;
+	u64 what;
+};
+
+#define COVERAGE_CPU_SHIFT 56
+#define COVERAGE_KIND_SHIFT 32
+
+/* Beyond every arena; one a vCPU. */
+#define COVERAGE_OWN (1ULL << (COVERAGE_ADDRESS_BITS - 1))
+#define COVERAGE_OWN_SHIFT 3
+
+/* Steps are counted so many at once: after a switch of vCPUs, which no branch predictor foresees,
+ * the processor has enough to do to get going again. 4 KiB of the first-level cache. */
+#define COVERAGE_BATCH 64
+
 struct explore_coverage {
+	u32 nr_late;
+	struct coverage_late late[COVERAGE_BATCH];
 	u64 tip[COVERAGE_TIPS]; /* hash of the last step */
-	/* Stand for the memory of steps that have none (fences, user instructions, stacks). */
-	struct coverage_word own[MAX_VCPUS_EXPLORE];
 	struct coverage_word *words;
 	u32 mask; /* entries - 1 */
 	u32 nr;	  /* entries of this epoch */
@@ -122,7 +140,7 @@ static inline void coverage_seen(struct explore_coverage *c)
 void coverage_begin(struct explore_coverage *c, u32 nr_vcpus);
 void coverage_end(struct explore_coverage *c, u32 nr_vcpus);
 
-/* @cpu was answered @value by the strategy. */
+/* @cpu was answered @value, not zero, by the strategy. */
 void coverage_choice(struct explore_coverage *c, u32 cpu, enum choice kind, u32 value);
 
 /* explore_touch() in @cpu's step. */
@@ -131,71 +149,29 @@ void coverage_touch(struct explore_coverage *c, u32 cpu, u64 address, bool write
 /* TSO: a store of @cpu's to @address leaves its store buffer. */
 void coverage_drain(struct explore_coverage *c, u32 cpu, u64 address);
 
-/* Finds the word of @address where coverage_word() did not. */
-struct coverage_word *coverage_word_slow(struct explore_coverage *c, u64 address, u32 at);
+/* Counts what has been put off. */
+void coverage_catch_up(struct explore_coverage *c);
 
-void coverage_fresh_site(struct explore_coverage *c, u32 site);
-void coverage_fresh_pair(struct explore_coverage *c, u64 bit);
-
-/* Odd constants with as many bits set as not: of splitmix64 (engine/random.h) and xxHash64. */
-#define COVERAGE_PRIME_ADDRESS 0x9e3779b185ebca87ULL
-#define COVERAGE_PRIME_DEPENDS 0xc2b2ae3d27d4eb4fULL
-#define COVERAGE_PRIME_STEP 0xbf58476d1ce4e5b9ULL
-
-static __always_inline_fn u64 coverage_mix(u64 tip, u64 value)
+static __always_inline_fn void coverage_later(struct explore_coverage *c, const struct site *site,
+					      u64 what)
 {
-	u64 h = (tip ^ value) * COVERAGE_PRIME_STEP;
-
-	return h ^ h >> 32;
+	c->late[c->nr_late] = (struct coverage_late){site, what};
+	if (unlikely(++c->nr_late == COVERAGE_BATCH))
+		coverage_catch_up(c);
 }
 
-static __always_inline_fn struct coverage_word *coverage_word(struct explore_coverage *c, u32 cpu,
-							      u64 address)
+/* Where a step is counted that has no address (fences, user instructions, stacks): at one of the
+ * vCPU's own. */
+static __always_inline_fn u64 coverage_place(u32 cpu, u64 address)
 {
-	/* Neighbours stay neighbours: they are often used together. */
-	u32 at = (u32)(address >> 2 ^ address >> 12) & c->mask;
-	struct coverage_word *w = address ? &c->words[at] : &c->own[cpu];
-
-	if (likely(w->tag == (c->epoch << COVERAGE_ADDRESS_BITS | address)))
-		return w;
-	return coverage_word_slow(c, address, at);
+	return address | ((COVERAGE_OWN | (u64)cpu << COVERAGE_OWN_SHIFT) & -(u64)!address);
 }
 
-/* What a step at @w's address depends on; it counts itself there. */
-static __always_inline_fn u64 coverage_access(struct coverage_word *w, u64 h, bool write)
-{
-	u64 writes = -(u64)write;
-
-	h = coverage_mix(h, w->written * COVERAGE_PRIME_DEPENDS + (w->read & writes));
-	w->written ^= (w->written ^ h) & writes;
-	w->read = (w->read + h) & ~writes;
-	return h;
-}
-
-/*
- * @cpu makes the access of @site. Few branches: which vCPU comes to which access with what before
- * it is the strategy's doing, and no predictor's business.
- */
+/* @cpu makes the access of @site; it is counted later, with others. */
 static __always_inline_fn void coverage_step(struct explore_coverage *c, u32 cpu,
 					     const struct site *site, u64 address)
 {
-	u32 index = site_index(site);
-	bool write = site->kind != ACCESS_LOAD;
-	struct coverage_word *w = coverage_word(c, cpu, address);
-	u64 bit = (u64)w->site * c->nr_sites + index;
-	u32 seen = COVERAGE_SEEN + write * COVERAGE_SEEN_WRITE;
-	/* Both have been, and at least one of them wrote. */
-	bool raced = (w->cpu != cpu) & w->seen & (w->seen | seen) >> 1;
-	u64 h = c->tip[cpu] + ((u64)site->line << 3 | site->kind) * COVERAGE_PRIME_DEPENDS;
-
-	c->tip[cpu] = coverage_access(w, h ^ address * COVERAGE_PRIME_ADDRESS, write);
-	if (unlikely(!coverage_has_site(c, index)))
-		coverage_fresh_site(c, index);
-	if (unlikely(raced & !(c->pairs[bit >> 6] >> (bit & 63) & 1)))
-		coverage_fresh_pair(c, bit);
-	w->site = index;
-	w->cpu = (u16)cpu;
-	w->seen = (u16)seen;
+	coverage_later(c, site, (u64)cpu << COVERAGE_CPU_SHIFT | coverage_place(cpu, address));
 }
 
 #endif

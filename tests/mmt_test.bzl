@@ -38,6 +38,8 @@ def mmt_test(name, srcs, deps = [], data = [], env = {}, **kwargs):
         srcs = srcs,
         data = data,
         env = env,
+        # As compiled: what is optimised as a whole is the program (stress/BUILD).
+        linkopts = ["-fno-lto"],
         linkstatic = True,
         deps = deps + ["//tests/support"],
         **kwargs

@@ -539,17 +539,16 @@ ParameterizedTest(size_t *index, schedule_replays, each_found_one_is_identical)
 	const char *wanted = getenv("MMTORTURE_REPLAYS");
 	u64 replays = wanted ? strtoull(wanted, NULL, 10) : REPLAYS;
 	u64 each = (replays + nr_bug_cases - 1) / nr_bug_cases, done;
-	struct strategy *strategy = strategy_create("random");
+	struct strategy *strategy;
 	struct schedule s = {0};
 	struct world *w;
 	u64 seed = BUG_CATALOG_SEED;
 
 	/* Tests end at ThreadSanitizer's first report. */
-	if (c->needs_tsan) {
-		strategy_destroy(strategy);
+	if (c->needs_tsan)
 		return;
-	}
 	w = planted_world(c);
+	strategy = strategy_create(config.strategy);
 	cr_assert(strategy);
 	for (done = 0; done < each; done++) {
 		cr_assert(find(w, strategy, &seed, (u64)c->schedules * PATIENCE, &s),
