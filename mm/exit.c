@@ -14,6 +14,7 @@
 #include "mm/mm.h"
 #include "mm/mm_owner.h"
 #include "mm/rss.h"
+#include "mm/rusage.h"
 #include "mm/syscalls.h"
 #include "mm/thread_group.h"
 #include "smp/lockdep.h"
@@ -130,6 +131,7 @@ static struct task_struct *take_exited_child_of(struct task_struct *parent, u32 
 			continue;
 		*any = true;
 		if (can_be_reaped(child)) {
+			account_child_maxrss(parent->signal, child->signal);
 			cds_list_del(&child->sibling);
 			child->parent = NULL;
 			release_task(child);

@@ -154,7 +154,9 @@
 	X(EXE_FILE_NOT_HELD, "exe-file-not-held",                                                  \
 	  "a reader of an mm's exe file takes no reference on it")                                 \
 	X(EXE_FILE_UNLOCKED, "exe-file-unlocked",                                                  \
-	  "a reader of an mm's exe file does not take mmap_sem")
+	  "a reader of an mm's exe file does not take mmap_sem")                                   \
+	X(CLEAR_TID_WAKES_FIRST, "clear-tid-wakes-first",                                          \
+	  "mm_release wakes who joins the thread before it clears the thread's word")
 
 enum mm_knob {
 	MM_KNOB_FIRST = KNOBS_MM - 1,

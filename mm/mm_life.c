@@ -6,6 +6,7 @@
 #include "mm/aio.h"
 #include "mm/binfmt_module.h"
 #include "mm/file.h"
+#include "mm/futex.h"
 #include "mm/knobs.h"
 #include "mm/memcg.h"
 #include "mm/memory.h"
@@ -294,13 +295,25 @@ struct mm_struct *get_task_mm(struct task_struct *task)
 	return mm;
 }
 
+/* First the word, then those that wait for it: who finds it uncleared is woken. */
+static void clear_child_tid(u64 va)
+{
+	bool late = planted(KNOB_CLEAR_TID_WAKES_FIRST);
+
+	if (late)
+		(void)sys_futex_wake(va, 1);
+	(void)user_write(va, 0);
+	if (!late)
+		(void)sys_futex_wake(va, 1);
+}
+
 void mm_release(struct task_struct *task, struct mm_struct *mm)
 {
 	/* Threads of a group wait for this word (pthread_join); nobody waits if nobody else is
 	 * here. */
 	if (task->clear_child_tid) {
 		if (mm && atomic_read(&mm->mm_users) > 1)
-			(void)user_write(task->clear_child_tid, 0);
+			clear_child_tid(task->clear_child_tid);
 		task->clear_child_tid = 0;
 	}
 	complete_vfork_done(task);

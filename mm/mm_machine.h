@@ -71,6 +71,7 @@ struct mm_machine {
 	struct kmem_cache *binfmt_cache;
 	struct mm_slots *slots; /* mm_slots.c: one a scanner */
 	struct uprobes *uprobes;
+	struct futex_table *futexes; /* futex.c */
 };
 
 struct mm_percpu {

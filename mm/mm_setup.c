@@ -8,6 +8,7 @@
 #include "mm/binfmt_module.h"
 #include "mm/cpu_hotplug.h"
 #include "mm/file.h"
+#include "mm/futex.h"
 #include "mm/knobs.h"
 #include "mm/lru.h"
 #include "mm/memcg.h"
@@ -48,7 +49,7 @@ static int mm_machine_alloc(struct machine *m, const struct mm_options *o)
 		if (!m->vcpus[i].mm)
 			return -ENOMEM;
 	}
-	return 0;
+	return futex_setup(m);
 }
 
 static bool has_knob(const struct machine *m, u32 knob)

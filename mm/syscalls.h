@@ -87,7 +87,7 @@ enum exec_fail {
 int sys_execve(const struct exec_image *image);
 
 /* The word at @va is set to 0 when the caller leaves its mm by exit or exec while others use it
- * (v3.14 kernel/fork.c; 0: none). Its pid. */
+ * (v3.14 kernel/fork.c; 0: none), and who waits there is woken (mm/futex.h). Its pid. */
 s64 sys_set_tid_address(u64 va);
 
 /* Ends the calling task (seed_path B4), which may be one thread of many. */

@@ -43,6 +43,7 @@
 	X(secondary_tlb, "what a device has translated, and the list of devices")                  \
 	X(vmcommit_lock, "committed memory")                                                       \
 	X(driver_lock, "frames that the emulated driver owns")                                     \
+	X(futex_hash, "tasks that wait for words of user memory")                                  \
 	X(wait_queue, "a queue of sleeping tasks")                                                 \
 	X(rwsem_wait, "the waiters of a rw_semaphore")                                             \
 	X(mutex_wait, "the waiters of a mutex")                                                    \

@@ -54,6 +54,7 @@ struct signal_struct {
 	u32 group_exit_code; /* of SIGNAL_GROUP_EXIT */
 	s32 notify_count;    /* of the exec that empties the group */
 	u64 maxrss;	     /* high-water mark of the mms that the group has left, in pages */
+	u64 cmaxrss; /* the highest of the children that have been waited for; tasklist_lock */
 	struct cds_list_head thread_head; /* task->thread_node, the leader included */
 	struct task_struct *group_exit_task;
 	struct mutex cred_guard_mutex; /* an exec of the group (mm/cred.h) */

@@ -89,6 +89,8 @@
 	X(mm_access_ok)                                                                            \
 	X(mm_access_denied)                                                                        \
 	X(slot_vacant)                                                                             \
+	X(futex_wait)                                                                              \
+	X(futex_wake)                                                                              \
 	X(wait_other_thread)                                                                       \
 	X(reparent_thread)                                                                         \
 	X(coredump)                                                                                \

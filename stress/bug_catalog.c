@@ -156,6 +156,7 @@ const struct bug_case bug_cases[] = {
 	CASE("owner-not-rechecked", "bugs/owner-exits", 300, "mm-owner"),
 	CASE("exe-file-not-held", "bugs/exe-exec", 5000, "file-used-after-close"),
 	CASE("exe-file-unlocked", "bugs/exe-set", 200, "file-used-after-close"),
+	CASE("clear-tid-wakes-first", "bugs/group-join", 1000, "deadlock"),
 };
 const size_t nr_bug_cases = ARRAY_SIZE(bug_cases);
 

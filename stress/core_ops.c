@@ -91,6 +91,7 @@ static void do_deed(struct user_task *u, struct core_member *member)
 
 	switch ((enum thread_deed)member->deed) {
 	case THREAD_CLONES:
+	case THREAD_JOINS: /* nobody comes back from a dump to be joined */
 		clone_member(&f->late, 0);
 		break;
 	case THREAD_WORKS:

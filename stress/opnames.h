@@ -10,15 +10,13 @@
  * emulated operations, t a task's number in the job, g the number of a page frame, a whether a
  * failure comes after the point of no return (0 or 1), d what one thread of a group does (0 work,
  * 1 exec, 2 end the group, 3 clone another thread, 4 start a program as posix_spawn does, 5 fork
- * and wait, 4 dump core), k when the group is killed from
- * outside (0 not at all, 1 at once, 2 when its threads are there), s whether a program is
- * set-user-ID (0 or 1), c the number of a CPU, h whether it goes offline (0), comes back (1) or
- * both (2). Of tasks, frames and CPUs there is never one too few: counting goes on from 0 behind
- * the last. All but r and R are a number, or LO-HI to draw
- * one each time. What stands after '[' may
- * be left out, from the right. Regions that exist without
- * being made: `anon`, `shared` and `file`,
- * each where the group has it.
+ * and wait, 6 clone a thread and join it, 7 dump core), k when the group is killed from outside (0
+ * not at all, 1 at once, 2 when its threads are there), s whether a program is set-user-ID (0 or
+ * 1), c the number of a CPU, h whether it goes offline (0), comes back (1) or both (2). Of tasks,
+ * frames and CPUs there is never one too few: counting goes on from 0 behind the last. All but r
+ * and R are a number, or LO-HI to draw one each time. What stands after '[' may be left out, from
+ * the right. Regions that exist without being made: `anon`, `shared` and `file`, each where the
+ * group has it.
  *
  * Constant data; no locks.
  */
@@ -82,6 +80,7 @@ enum thread_deed {
 	THREAD_CLONES,
 	THREAD_SPAWNS,
 	THREAD_FORKS, /* and waits for the group's children */
+	THREAD_JOINS, /* one that it has cloned */
 	THREAD_DUMPS_CORE,
 };
 #define THREAD_DEED_MAX THREAD_DUMPS_CORE

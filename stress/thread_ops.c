@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The operation "threads": a process of a few threads that exec, end the group, clone, spawn or
- * fork, against each other and against SIGKILL from the task that has forked it. Their memory is a
- * copy of what that task has mapped; what they read there is looked at like any other.
+ * The operation "threads": a process of a few threads that exec, end the group, clone, spawn, fork
+ * or join, against each other and against SIGKILL from the task that has forked it. Their memory is
+ * a copy of what that task has mapped; what they read there is looked at like any other.
  */
 #include <stdio.h>
 #include <string.h>
 
+#include "mm/futex.h"
 #include "stress/world_private.h"
 
 /* Pages that a working thread uses: enough to be found at it by whoever ends the group. */
@@ -18,6 +19,7 @@ struct family;
 struct member {
 	struct family *family;
 	u32 deed;
+	u64 tid_word; /* where it is joined; 0: nowhere */
 };
 
 /* What the threads know. It lies on the stack of the task that has forked their group, which does
@@ -32,6 +34,7 @@ struct family {
 	struct region memory;	/* the group's; start 0: none */
 	struct member members[THREADS_OF_GROUP];
 	struct member cloned; /* by any of them: it works */
+	struct member joined[THREADS_OF_GROUP];
 };
 
 static void work_in_group(struct user_task *u, struct region *r)
@@ -54,12 +57,14 @@ static void family_put(struct family *f)
 
 static void member_main(void *arg);
 
-static void clone_member(struct member *member)
+static bool clone_member(struct member *member)
 {
 	atomic_inc(&member->family->users);
 	if (sys_clone(CLONE_VM | CLONE_SIGHAND | CLONE_THREAD, "thread", member_main, member,
-		      NULL) < 0)
-		family_put(member->family);
+		      NULL) > 0)
+		return true;
+	family_put(member->family);
+	return false;
 }
 
 /* It may outlive its parent, so it knows nothing of it. */
@@ -79,6 +84,24 @@ void user_fork_and_wait(void)
 		;
 }
 
+/* Works like the thread that it has cloned, and waits for the word that this one leaves cleared:
+ * once, as nobody else wakes whoever waits there. The word is in the program's data, a different
+ * one for each member. */
+static void join_a_thread(struct user_task *u, struct member *member)
+{
+	struct family *f = member->family;
+	u32 i = (u32)(member - f->members);
+	u64 word = current->mm->start_data + (1 + i) * sizeof(u64);
+
+	f->joined[i] = (struct member){f, THREAD_WORKS, word};
+	if (user_write(word, 1))
+		return;
+	if (!clone_member(&f->joined[i]))
+		return;
+	work_in_group(u, &f->memory);
+	(void)sys_futex_wait(word, 1);
+}
+
 static void do_deed(struct user_task *u, struct member *member)
 {
 	struct family *f = member->family;
@@ -87,7 +110,7 @@ static void do_deed(struct user_task *u, struct member *member)
 
 	switch ((enum thread_deed)member->deed) {
 	case THREAD_CLONES:
-		clone_member(&f->cloned);
+		(void)clone_member(&f->cloned);
 		work_in_group(u, &f->memory);
 		break;
 	case THREAD_WORKS:
@@ -102,6 +125,9 @@ static void do_deed(struct user_task *u, struct member *member)
 		break;
 	case THREAD_FORKS:
 		user_fork_and_wait();
+		break;
+	case THREAD_JOINS:
+		join_a_thread(u, member);
 		break;
 	case THREAD_EXITS_GROUP:
 		family_put(f);
@@ -125,6 +151,8 @@ static void member_main(void *arg)
 	u.w = member->family->parent->w;
 	u.child = true;
 	current->user = &u;
+	if (member->tid_word)
+		(void)sys_set_tid_address(member->tid_word);
 	if (!return_to_user())
 		do_deed(&u, member);
 	(void)return_to_user();
@@ -137,7 +165,7 @@ static void leader_main(void *arg)
 	struct family *f = arg;
 
 	for (u32 i = 1; i < THREADS_OF_GROUP; i++)
-		clone_member(&f->members[i]);
+		(void)clone_member(&f->members[i]);
 	complete(&f->there);
 	member_main(&f->members[0]);
 }
@@ -162,14 +190,14 @@ static void describe_memory(struct user_task *u, struct region *copy)
 
 void user_threads(struct user_task *u, const u32 *deeds, u32 kill)
 {
-	struct family f = {.parent = u, .users = 1, .cloned = {&f, THREAD_WORKS}};
+	struct family f = {.parent = u, .users = 1, .cloned = {&f, THREAD_WORKS, 0}};
 	s64 pid;
 
 	init_completion(&f.there);
 	init_completion(&f.gone);
 	describe_memory(u, &f.memory);
 	for (u32 i = 0; i < THREADS_OF_GROUP; i++)
-		f.members[i] = (struct member){&f, deeds[i]};
+		f.members[i] = (struct member){&f, deeds[i], 0};
 	pid = sys_clone(0, "leader", leader_main, &f, NULL);
 	if (pid < 0)
 		return;
