@@ -100,8 +100,7 @@ static inline void space_auditor(void *arg)
 
 	for (u32 i = 0; i < s->test->nr_tasks; i++)
 		wait_for_completion(&s->ended);
-	while (atomic_read(&s->m->smp->nr_tasks) > 1)
-		synchronize_rcu();
+	wait_for_last_task();
 	rcu_barrier();
 	space_audit(s->m);
 	files_drop_all(s->m);
@@ -120,6 +119,7 @@ static inline void space_task_main(void *arg)
 	/* As exec: a user has mm_users, not a reference of its own on the structure. */
 	current->flags &= ~PF_KTHREAD;
 	current->thread.addr_limit = USER_DS;
+	(void)cmpxchg(&s->mm->owner, NULL, current);
 	mmdrop(s->mm);
 	s->test->body(s);
 	exit_mm(current);
