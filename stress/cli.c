@@ -214,25 +214,45 @@ static int take_action(struct reading *reading, const char *argument)
 	return 0;
 }
 
-static int take_measure(struct reading *reading, const char *argument)
+static int add_measure(struct reading *reading, const char *name)
 {
-	const struct name_list *list = &reading->context->names->measures;
 	struct name_set *measures = &reading->config->measures;
-	char hint[NEAREST_HINT_SIZE];
 
-	if (name_list_find(list, argument) < 0 || strlen(argument) >= CONFIG_NAME_SIZE)
-		return error_input(reading->err, "\"%.80s\" is no measure of bench; %s", argument,
-				   nearest_hint(list, argument, hint, sizeof(hint)));
 	for (unsigned int i = 0; i < measures->nr; i++) {
-		if (!strcmp(measures->name[i], argument))
+		if (!strcmp(measures->name[i], name))
 			return error_input(reading->err,
-					   "%s: is given twice; name each measure once", argument);
+					   "%s: is given twice; name each measure once", name);
 	}
 	if (measures->nr == CONFIG_NAMES_MAX)
 		return error_input(reading->err, "more than %d measures; give at most that many",
 				   CONFIG_NAMES_MAX);
-	memcpy(measures->name[measures->nr++], argument, strlen(argument) + 1);
+	snprintf(measures->name[measures->nr++], CONFIG_NAME_SIZE, "%s", name);
 	return 0;
+}
+
+/* A measure, or the first words of several: "explore" stands for all explore-... */
+static int take_measure(struct reading *reading, const char *argument)
+{
+	const struct name_list *list = &reading->context->names->measures;
+	size_t length = strlen(argument);
+	char hint[NEAREST_HINT_SIZE];
+	bool any = false;
+
+	if (name_list_find(list, argument) >= 0)
+		return add_measure(reading, argument);
+	for (size_t i = 0; i < list->nr; i++) {
+		const char *name = list->names[i];
+
+		if (strncmp(name, argument, length) || name[length] != '-')
+			continue;
+		any = true;
+		if (add_measure(reading, name))
+			return -1;
+	}
+	if (any)
+		return 0;
+	return error_input(reading->err, "\"%.80s\" is no measure of bench; %s", argument,
+			   nearest_hint(list, argument, hint, sizeof(hint)));
 }
 
 static int take_operand(struct reading *reading, const char *argument)

@@ -80,6 +80,10 @@ Test(cli, arguments_of_the_verbs)
 	cr_expect_eq(config.measures.nr, 2u);
 	cr_expect_str_eq(config.measures.name[1], "fault-zap");
 	cr_expect_eq(config.repetitions, 3u);
+	/* The first words stand for all that begin so. */
+	cr_assert_eq(parse("mmtorture bench fault"), 0, "%s", err.line);
+	cr_expect_eq(config.measures.nr, 1u);
+	cr_expect_str_eq(config.measures.name[0], "fault-zap");
 	cr_assert_eq(parse("mmtorture bugs list"), 0, "%s", err.line);
 	cr_expect_str_eq(config.action, "list");
 	cr_assert_eq(parse("mmtorture bugs check free-early mask-late"), 0, "%s", err.line);
@@ -157,6 +161,8 @@ Test(cli, mistakes_are_answered_with_one_line)
 		 "free-early: is given twice; name each bug once"},
 		{"mmtorture bench exce", "\"exce\" is no measure of bench; did you mean \"exec\"?"},
 		{"mmtorture bench exec exec", "exec: is given twice; name each measure once"},
+		{"mmtorture bench fault-zap fault",
+		 "fault-zap: is given twice; name each measure once"},
 		{"mmtorture soak --job", "--job: has no value; give --job NAME|FILE.ini"},
 		{"mmtorture soak --pages 64",
 		 "--pages: the working sets of the built-in default.ini are 4480 pages and the machine "
