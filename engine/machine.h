@@ -186,6 +186,12 @@ static __always_inline_fn bool planted(u32 knob)
 	return unlikely(this_vcpu()->machine->knobs[knob >> 6] & (1ULL << (knob & 63)));
 }
 
+/* The same for code that sets @m up, where no machine is current. */
+static inline bool knob_given(const struct machine *m, u32 knob)
+{
+	return m->knobs[knob >> 6] & (1ULL << (knob & 63));
+}
+
 static inline void knob_set(u64 *knobs, u32 knob)
 {
 	knobs[knob >> 6] |= 1ULL << (knob & 63);

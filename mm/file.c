@@ -7,6 +7,7 @@
 
 #include "mm/disk.h"
 #include "mm/file_private.h"
+#include "mm/knobs.h"
 #include "mm/mm_types.h"
 #include "smp/fail_alloc.h"
 #include "smp/sched.h"
@@ -21,6 +22,11 @@ int files_setup(struct machine *m)
 		return -ENOMEM;
 	f->inodes_tail = &f->inodes;
 	f->file_cache = kmem_cache_create(m, "file", sizeof(struct file), sizeof(u64));
+	/* Who looks at a file that has been closed is reported by the oracle, not AddressSanitizer.
+	 */
+	if (f->file_cache)
+		f->file_cache->type_stable = knob_given(m, KNOB_EXE_FILE_UNLOCKED) ||
+					     knob_given(m, KNOB_EXE_FILE_NOT_HELD);
 	if (!f->file_cache || page_wait_setup(m, &f->page_wait))
 		return -ENOMEM;
 	m->mm->files = f;

@@ -52,11 +52,6 @@ static int mm_machine_alloc(struct machine *m, const struct mm_options *o)
 	return futex_setup(m);
 }
 
-static bool has_knob(const struct machine *m, u32 knob)
-{
-	return m->knobs[knob >> 6] & (1ULL << (knob & 63));
-}
-
 static int caches_setup(struct machine *m)
 {
 	struct mm_machine *mm = m->mm;
@@ -71,8 +66,8 @@ static int caches_setup(struct machine *m)
 	mm->anon_vma_cache->type_stable = true;
 	/* A reader without the lock, or without a reference, looks at mms that are freed under its
 	 * eyes: the oracle is to say so, not AddressSanitizer. */
-	if (has_knob(m, KNOB_GET_TASK_MM_UNLOCKED) || has_knob(m, KNOB_SLOT_NOT_PINNED) ||
-	    has_knob(m, KNOB_KSM_UP_READ_LATE))
+	if (knob_given(m, KNOB_GET_TASK_MM_UNLOCKED) || knob_given(m, KNOB_SLOT_NOT_PINNED) ||
+	    knob_given(m, KNOB_KSM_UP_READ_LATE))
 		mm->mm_cache->type_stable = true;
 	return 0;
 }
