@@ -356,7 +356,7 @@ static int map_common(struct user_task *u)
 	struct slot_group *g = u->slot->group->mm_owner;
 	int err = 0;
 
-	/* A process that starts again: devices and debuggers may be about the last one's. */
+	/* A process that starts again: the last one's may still be in use. */
 	region_retire(&g->shared);
 	region_retire(&g->file);
 	g->mm_domain = current->mm->domain;
@@ -379,11 +379,12 @@ static void forget_regions(struct user_task *u)
 	u->heap_pages = 0;
 }
 
-/* Those who knew the regions have been killed, or were never there. */
+/* The tasks that knew the regions have been killed, or were never there; but devices and debuggers
+ * may still be about them. */
 static void forget_common(struct slot_group *owner)
 {
-	region_forget(&owner->shared);
-	region_forget(&owner->file);
+	region_retire(&owner->shared);
+	region_retire(&owner->file);
 	for (u32 i = 0; i < REGION_NAMED_MAX; i++)
 		region_forget(&owner->named[i]);
 }
