@@ -134,7 +134,8 @@ static int exec_mmap(struct mm_struct *mm)
 
 	mm_release(t, old_mm);
 	if (old_mm) {
-		sync_mm_rss(old_mm);
+		if (!planted(KNOB_EXEC_KEEPS_RSS))
+			sync_mm_rss(old_mm);
 		/* A core dump holds mmap_sem while it sets core_state and counts the users of the
 		 * mm: either it counts us, or we see it. */
 		down_read(&old_mm->mmap_sem);
