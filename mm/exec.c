@@ -116,6 +116,10 @@ static void filename_to_taskname(char *tcomm, const char *name)
 
 	if (slash)
 		name = slash + 1;
+	if (planted(KNOB_COMM_NOT_TERMINATED)) {
+		memcpy(tcomm, name, min(strlen(name) + 1, (size_t)TASK_COMM_LEN));
+		return;
+	}
 	len = min(strlen(name), (size_t)TASK_COMM_LEN - 1);
 	memcpy(tcomm, name, len);
 	tcomm[len] = '\0';
@@ -341,7 +345,7 @@ int sys_execve(const struct exec_image *image)
 		if (!planted(KNOB_EXEC_FAIL_KEEPS_CHARGE))
 			acct_arg_size(&bprm, 0);
 		mmput(bprm.mm);
-	} else if (err && bprm.vma) {
+	} else if (err && bprm.vma && !planted(KNOB_EXEC_FAIL_SURVIVES)) {
 		/* After it there is nothing to go back to: SIGKILL. */
 		WRITE_ONCE(t->killed, 1);
 	}

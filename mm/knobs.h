@@ -168,7 +168,11 @@
 	  "nobody drops the mm that a kernel thread has borrowed until now")                       \
 	X(EXE_FILE_NOT_PUT, "exe-file-not-put", "the last mmput does not put the exe file")        \
 	X(FULLMM_NO_FLUSH, "fullmm-no-flush",                                                      \
-	  "exit_mmap frees pages and tables without a flush, since nobody uses the mm")
+	  "exit_mmap frees pages and tables without a flush, since nobody uses the mm")            \
+	X(EXEC_FAIL_SURVIVES, "exec-failure-survives",                                             \
+	  "an exec that fails past the point of no return does not kill the task")                 \
+	X(COMM_NOT_TERMINATED, "comm-not-terminated",                                              \
+	  "exec leaves a name that is too long for comm without its end")
 
 enum mm_knob {
 	MM_KNOB_FIRST = KNOBS_MM - 1,

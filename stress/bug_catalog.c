@@ -165,6 +165,8 @@ const struct bug_case bug_cases[] = {
 	CASE("borrowed-mm-not-dropped", "bugs/borrowed-mm", 100, "mm-count", "leak"),
 	CASE("exe-file-not-put", "bugs/teardown", 100, "mm-not-torn-down"),
 	CASE("fullmm-no-flush", "bugs/borrowed-mm", 100, "stale-tlb-at-free"),
+	CASE("exec-failure-survives", "bugs/exec-fails", 100, "image-half-loaded"),
+	CASE("comm-not-terminated", "bugs/look-at-mm", 100, "comm-not-terminated"),
 };
 const size_t nr_bug_cases = ARRAY_SIZE(bug_cases);
 
