@@ -160,7 +160,7 @@ const struct bug_case bug_cases[] = {
 	CASE("exec-forgets-rss-counts", "bugs/teardown", 100, "bad-rss-counter"),
 	CASE("nr-ptes-not-lowered", "bugs/teardown", 100, "nr-ptes-left"),
 	CASE("table-bounds-ignored", "bugs/neighbour", 100, "lost-write"),
-	CASE("exit-mm-unlocked", "bugs/look-at-exit", 10000, "mm-users-resurrected",
+	CASE("exit-mm-unlocked", "bugs/look-at-exit", 1000, "mm-users-resurrected",
 	     "mm-use-after-free"),
 	CASE("borrowed-mm-not-dropped", "bugs/borrowed-mm", 100, "mm-count", "leak"),
 	CASE("exe-file-not-put", "bugs/teardown", 100, "mm-not-torn-down"),
