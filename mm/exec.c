@@ -116,6 +116,10 @@ static void filename_to_taskname(char *tcomm, const char *name)
 
 	if (slash)
 		name = slash + 1;
+	if (planted(KNOB_COMM_NOT_TERMINATED)) {
+		memcpy(tcomm, name, min(strlen(name) + 1, (size_t)TASK_COMM_LEN));
+		return;
+	}
 	len = min(strlen(name), (size_t)TASK_COMM_LEN - 1);
 	memcpy(tcomm, name, len);
 	tcomm[len] = '\0';
@@ -134,7 +138,8 @@ static int exec_mmap(struct mm_struct *mm)
 
 	mm_release(t, old_mm);
 	if (old_mm) {
-		sync_mm_rss(old_mm);
+		if (!planted(KNOB_EXEC_KEEPS_RSS))
+			sync_mm_rss(old_mm);
 		/* A core dump holds mmap_sem while it sets core_state and counts the users of the
 		 * mm: either it counts us, or we see it. */
 		down_read(&old_mm->mmap_sem);
@@ -340,7 +345,7 @@ int sys_execve(const struct exec_image *image)
 		if (!planted(KNOB_EXEC_FAIL_KEEPS_CHARGE))
 			acct_arg_size(&bprm, 0);
 		mmput(bprm.mm);
-	} else if (err && bprm.vma) {
+	} else if (err && bprm.vma && !planted(KNOB_EXEC_FAIL_SURVIVES)) {
 		/* After it there is nothing to go back to: SIGKILL. */
 		WRITE_ONCE(t->killed, 1);
 	}

@@ -30,7 +30,7 @@ EVENT_DESC(ev_reaped, 375, 0, "wait", "pid %llu reaped, code %llu");
 void exit_mm(struct task_struct *task)
 {
 	struct mm_struct *mm = task->mm;
-	bool misses_dump;
+	bool misses_dump, locked = !planted(KNOB_EXIT_MM_UNLOCKED);
 
 	mm_release(task, mm);
 	if (!mm)
@@ -48,11 +48,17 @@ void exit_mm(struct task_struct *task)
 	BUG_ON(mm != task->active_mm, "pid %u uses mm%u and runs on another", task->pid,
 	       mm->context.id);
 	/* get_task_mm() either has raised mm_users before, or finds nothing. */
-	spin_lock(&task->alloc_lock);
+	if (likely(locked))
+		spin_lock(&task->alloc_lock);
+	else
+		preempt_disable();
 	WRITE_ONCE(task->mm, NULL);
 	up_read(&mm->mmap_sem);
 	enter_lazy_tlb(&mm->context);
-	spin_unlock(&task->alloc_lock);
+	if (likely(locked))
+		spin_unlock(&task->alloc_lock);
+	else
+		preempt_enable();
 	mm_update_next_owner(mm);
 	check_owner_left(mm);
 	mmput(mm);

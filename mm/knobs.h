@@ -156,7 +156,23 @@
 	X(EXE_FILE_UNLOCKED, "exe-file-unlocked",                                                  \
 	  "a reader of an mm's exe file does not take mmap_sem")                                   \
 	X(CLEAR_TID_WAKES_FIRST, "clear-tid-wakes-first",                                          \
-	  "mm_release wakes who joins the thread before it clears the thread's word")
+	  "mm_release wakes who joins the thread before it clears the thread's word")              \
+	X(EXEC_KEEPS_RSS, "exec-forgets-rss-counts",                                               \
+	  "exec does not fold the task's cached counters into the old mm")                         \
+	X(NR_PTES_NOT_LOWERED, "nr-ptes-not-lowered",                                              \
+	  "a page table that goes is still counted in nr_ptes")                                    \
+	X(TABLE_BOUNDS_IGNORED, "table-bounds-ignored",                                            \
+	  "munmap frees page tables that its neighbours need too")                                 \
+	X(EXIT_MM_UNLOCKED, "exit-mm-unlocked", "exit_mm clears task->mm without task_lock")       \
+	X(BORROWED_NOT_DROPPED, "borrowed-mm-not-dropped",                                         \
+	  "nobody drops the mm that a kernel thread has borrowed until now")                       \
+	X(EXE_FILE_NOT_PUT, "exe-file-not-put", "the last mmput does not put the exe file")        \
+	X(FULLMM_NO_FLUSH, "fullmm-no-flush",                                                      \
+	  "exit_mmap frees pages and tables without a flush, since nobody uses the mm")            \
+	X(EXEC_FAIL_SURVIVES, "exec-failure-survives",                                             \
+	  "an exec that fails past the point of no return does not kill the task")                 \
+	X(COMM_NOT_TERMINATED, "comm-not-terminated",                                              \
+	  "exec leaves a name that is too long for comm without its end")
 
 enum mm_knob {
 	MM_KNOB_FIRST = KNOBS_MM - 1,

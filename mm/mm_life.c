@@ -173,7 +173,8 @@ static void mmput_last(struct mm_struct *mm)
 	exit_mmap(mm);
 	if (unlikely(late))
 		mm_slots_exit(mm, MM_SCANNER_KSM);
-	set_mm_exe_file(mm, NULL);
+	if (!planted(KNOB_EXE_FILE_NOT_PUT))
+		set_mm_exe_file(mm, NULL);
 	swap_mms_leave(mm);
 	binfmt_exit(mm);
 	check_torn_down(mm);

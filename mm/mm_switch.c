@@ -54,7 +54,8 @@ struct mm_struct *mm_context_switch(struct task_struct *prev, struct task_struct
 
 void mm_finish_switch(struct mm_struct *mm)
 {
-	mmdrop_lazy_tlb(mm);
+	if (!planted(KNOB_BORROWED_NOT_DROPPED))
+		mmdrop_lazy_tlb(mm);
 }
 
 void use_mm(struct mm_struct *mm)

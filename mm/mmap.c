@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "mm/device.h"
+#include "mm/knobs.h"
 #include "mm/lru.h"
 #include "mm/memory.h"
 #include "mm/mlock.h"
@@ -39,6 +40,10 @@ static void unmap_region(struct mm_struct *mm, struct vm_area_struct **vmas, u32
 	u64 ceiling = at < mm->nr_vmas ? mm->vmas[at]->vm_start : 0;
 	struct mmu_gather tlb;
 
+	if (planted(KNOB_TABLE_BOUNDS_IGNORED)) {
+		floor = FIRST_USER_ADDRESS;
+		ceiling = 0;
+	}
 	lru_add_drain();
 	tlb_gather_mmu(&tlb, mm, start, end);
 	update_hiwater_rss(mm);

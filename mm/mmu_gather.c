@@ -109,6 +109,10 @@ void tlb_flush_mmu_tlbonly(struct mmu_gather *tlb)
 
 	if (!tlb->need_flush)
 		return;
+	if (tlb->fullmm && planted(KNOB_FULLMM_NO_FLUSH)) {
+		range_reset(tlb);
+		return;
+	}
 	if (tlb->fullmm) {
 		start = 0;
 		end = TLB_FLUSH_ALL;

@@ -19,6 +19,7 @@
 EVENT_DESC(ev_peek, 398, 0, "looks at", "pid %llu, whose name begins with character %llu");
 EVENT_DESC(ev_read_exe, 425, 0, "reads exe", "of pid %llu, whose name begins with character %llu");
 
+INVARIANT(inv_comm, "comm-not-terminated", "the name of a task ends within comm");
 INVARIANT(inv_vma_of_mm, "vma-of-another-mm", "the VMAs of an mm belong to it and ascend");
 
 struct task_struct *find_get_task(struct machine *m, u32 pid)
@@ -60,6 +61,8 @@ static void get_task_comm(char *buf, struct task_struct *t)
 	spin_lock(&t->alloc_lock);
 	memcpy(buf, t->comm, TASK_COMM_LEN);
 	spin_unlock(&t->alloc_lock);
+	if (unlikely(!memchr(buf, '\0', TASK_COMM_LEN)))
+		VIOLATION(&inv_comm, "the name of pid %u begins %.*s", t->pid, TASK_COMM_LEN, buf);
 }
 
 int sys_peek_mm(u32 pid)

@@ -162,7 +162,7 @@ static void free_tables(struct mmu_gather *tlb, u64 table_pfn, u32 level, u64 ad
 			continue;
 		/* The parent's entry first: a walk that starts now does not find the table. */
 		WRITE_ONCE(*entry, 0);
-		if (level == LEVEL_PMD)
+		if (level == LEVEL_PMD && !planted(KNOB_NR_PTES_NOT_LOWERED))
 			atomic_dec(&tlb->mm->nr_ptes);
 		event_record(&ev_table_free, level - 1, child);
 		count_vm_event(VMSTAT_pgtables_freed);

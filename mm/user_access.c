@@ -12,6 +12,8 @@
 #include "mm/vma.h"
 #include "smp/vmstat.h"
 
+INVARIANT(inv_half_loaded, "image-half-loaded",
+	  "a program that exec has started has the whole of its image");
 INVARIANT(inv_addr_limit, "address-limit", "a program goes on with the address limit of user mode");
 EVENT_DESC(ev_bad_area, 352, 0, "bad area", "at %#llx, error code %#llx");
 
@@ -131,6 +133,11 @@ bool return_to_user(void)
 	if (unlikely(t->mm && t->thread.addr_limit != USER_DS && !(t->flags & PF_KTHREAD)))
 		VIOLATION(&inv_addr_limit, "pid %u returns with limit %#llx", t->pid,
 			  (unsigned long long)t->thread.addr_limit);
+	/* Arguments come before the image: an mm that was not made by exec has neither. */
+	if (unlikely(t->mm && !t->mm->end_code && t->mm->arg_end && !(t->flags & PF_KTHREAD) &&
+		     !oracle_read(t->killed)))
+		VIOLATION(&inv_half_loaded, "pid %u goes on in mm%u, where exec has failed", t->pid,
+			  t->mm->context.id);
 	if (unlikely(t->mm && oracle_read(t->mm->oracle_dumping)))
 		user_code_while_dumped(t);
 	vcpu_progress();

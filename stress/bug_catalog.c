@@ -157,6 +157,16 @@ const struct bug_case bug_cases[] = {
 	CASE("exe-file-not-held", "bugs/exe-exec", 5000, "file-used-after-close"),
 	CASE("exe-file-unlocked", "bugs/exe-set", 200, "file-used-after-close"),
 	CASE("clear-tid-wakes-first", "bugs/group-join", 1000, "deadlock"),
+	CASE("exec-forgets-rss-counts", "bugs/teardown", 100, "bad-rss-counter"),
+	CASE("nr-ptes-not-lowered", "bugs/teardown", 100, "nr-ptes-left"),
+	CASE("table-bounds-ignored", "bugs/neighbour", 100, "lost-write"),
+	CASE("exit-mm-unlocked", "bugs/look-at-exit", 1000, "mm-users-resurrected",
+	     "mm-use-after-free"),
+	CASE("borrowed-mm-not-dropped", "bugs/borrowed-mm", 100, "mm-count", "leak"),
+	CASE("exe-file-not-put", "bugs/teardown", 100, "mm-not-torn-down"),
+	CASE("fullmm-no-flush", "bugs/borrowed-mm", 100, "stale-tlb-at-free"),
+	CASE("exec-failure-survives", "bugs/exec-fails", 100, "image-half-loaded"),
+	CASE("comm-not-terminated", "bugs/look-at-mm", 100, "comm-not-terminated"),
 };
 const size_t nr_bug_cases = ARRAY_SIZE(bug_cases);
 

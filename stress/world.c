@@ -315,7 +315,7 @@ static int world_setup(struct world *w)
 	w->slots = world_alloc(w, w->nr_slots * sizeof(*w->slots));
 	w->files = world_alloc(w, w->job->nr_groups * sizeof(*w->files));
 	w->percpu = world_alloc(w, m->nr_vcpus * sizeof(*w->percpu));
-	w->image = inode_create(m, "image", IMAGE_FILE_PAGES);
+	w->image = inode_create(m, "/bin/what-everybody-runs", IMAGE_FILE_PAGES);
 	if (!w->groups || !w->slots || !w->files || !w->percpu || !w->image)
 		return -ENOMEM;
 	err = groups_setup(w);
