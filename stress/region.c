@@ -74,14 +74,16 @@ static void set_up(struct region *r, enum region_kind kind, u32 pages, u32 domai
 int region_prepare(struct machine *m, struct region *r, enum region_kind kind, u32 pages,
 		   u32 domain, bool exact)
 {
-	if (pages > r->allocated) {
-		r->shadow = arena_alloc_dirty(&m->arena, pages * sizeof(*r->shadow), 8);
-		if (!r->shadow) {
-			r->allocated = 0;
+	struct shadow_store *store = r->store ? r->store : &r->own;
+
+	if (exact && pages > store->nr) {
+		store->nr = 0;
+		store->pages = arena_alloc_dirty(&m->arena, pages * sizeof(*store->pages), 8);
+		if (!store->pages)
 			return -ENOMEM;
-		}
-		r->allocated = pages;
+		store->nr = pages;
 	}
+	r->shadow = store->pages;
 	set_up(r, kind, pages, domain, exact);
 	if (r->exact)
 		memset(r->shadow, 0, pages * sizeof(*r->shadow));
@@ -103,7 +105,6 @@ void region_init_file(struct region *r, enum region_kind kind, u64 start, u32 pa
 {
 	/* The shadow is the file's: it outlives mappings, and has what others have written. */
 	r->shadow = shadow;
-	r->allocated = 0;
 	set_up(r, kind, pages, file, shadow != NULL);
 	region_publish(r, start);
 }
@@ -199,8 +200,11 @@ int region_copy(struct machine *m, struct region *to, const struct region *from,
 			return err;
 		to->inherited = from->domain;
 	} else {
+		struct shadow_store *store = to->store, own = to->own;
+
 		*to = *from;
-		to->allocated = 0;
+		to->store = store;
+		to->own = own;
 	}
 	memcpy(to->name, from->name, sizeof(to->name));
 	region_set(to->unstable, region_flag(from->unstable));

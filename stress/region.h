@@ -47,12 +47,19 @@ struct shadow_page {
 	bool unsure; /* the last write may have gone to a page that has been zapped since */
 };
 
+/* Memory for a shadow, which outlives the regions that use it in turn: the machine's memory is not
+ * given back before its end. */
+struct shadow_store {
+	struct shadow_page *pages;
+	u32 nr;
+};
+
 struct region {
 	enum region_kind kind;
 	char name[JOB_NAME_SIZE]; /* in programs */
 	u64 start;		  /* address; 0: not mapped now; region_start(), region_publish() */
 	u32 pages;
-	u32 allocated; /* shadow entries */
+	struct shadow_store own, *store; /* where its shadow lies; NULL: in its own */
 	u32 domain;    /* the values' owner: domain of the mm, or number of the file */
 	u32 inherited; /* owner of values that came by fork; domain: none did */
 	bool exact;
@@ -98,7 +105,7 @@ void region_init_file(struct region *r, enum region_kind kind, u64 start, u32 pa
  * about it, from other address spaces, has left. */
 void region_retire(struct region *r);
 
-/* The shadow's memory is kept for the next region_init() of the same struct. */
+/* The shadow's memory is kept for the next region_init() of the same struct, or with its store. */
 void region_forget(struct region *r);
 
 /*

@@ -197,11 +197,30 @@ static void work(struct user_task *u)
 	slot_done(u->slot);
 }
 
+void slot_lend_shadow(struct slot *s, struct region *r)
+{
+	/* A child that outlives its killed parent may have it still. */
+	if (!__atomic_exchange_n(&s->child_shadow_taken, true, __ATOMIC_ACQUIRE))
+		r->store = &s->child_shadow;
+}
+
+void slot_take_back_shadow(struct slot *s, struct region *r)
+{
+	if (!r->store)
+		return;
+	r->store = NULL;
+	region_forget(r);
+	__atomic_store_n(&s->child_shadow_taken, false, __ATOMIC_RELEASE);
+}
+
 static void user_task_init(struct user_task *u, struct slot *s)
 {
 	memset(u, 0, sizeof(*u));
 	u->slot = s;
 	u->w = s->w;
+	u->anon.store = &s->anon_shadow;
+	for (u32 i = 0; i < REGION_EXTRA_MAX; i++)
+		u->extra[i].store = &s->extra_shadow[i];
 	current->user = u;
 	current->make_it_fail = false; /* a thread has it from the one that cloned it */
 	WRITE_ONCE(s->pid, current->pid);

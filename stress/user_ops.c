@@ -183,6 +183,7 @@ static void child_main(void *arg)
 	u.w = parent->w;
 	u.child = true;
 	current->user = &u;
+	slot_lend_shadow(u.slot, &u.anon);
 	/* The parent waits until the copies are made: its stack is ours to read. */
 	r = region_start(&parent->anon) ? &parent->anon : &parent->slot->group->shared;
 	if (region_start(r) && !region_copy(u.w->m, &u.anon, r, !parent->slot->group->mm_owner)) {
@@ -198,6 +199,7 @@ static void child_main(void *arg)
 		complete(&parent->child_ready);
 	}
 	user_runs_probed_text(&u);
+	slot_take_back_shadow(u.slot, &u.anon);
 	sys_exit(0);
 }
 

@@ -53,6 +53,10 @@ struct slot {
 	u32 op;	     /* of its program: the number of the operation that it is in, repeats counted
 			on; its own */
 	u32 next_op; /* the one that comes then, for the slot's task or a successor */
+
+	/* Of its task's regions, and its successors'; and of a child's, whoever has taken it. */
+	struct shadow_store anon_shadow, extra_shadow[REGION_EXTRA_MAX], child_shadow;
+	bool child_shadow_taken; /* atomic */
 };
 
 /* Slots that have yet to come to the start line, and, for config.only_operations, to the finish
@@ -144,6 +148,10 @@ bool user_op_program(struct user_task *u, const struct program_op *op);
 int user_exec(struct user_task *u, u32 stack_pages);
 /* The image that tasks execute; 0: with the usual stack. */
 struct exec_image user_image(struct user_task *u, u32 stack_pages);
+/* slot.c: @r, of a child of the slot's task, has its shadow in the slot, if no other child's has;
+ * and leaves it there. */
+void slot_lend_shadow(struct slot *s, struct region *r);
+void slot_take_back_shadow(struct slot *s, struct region *r);
 /* thread_ops.c: forks a child and waits for it and for those of the caller's group: whoever comes
  * first. */
 void user_fork_and_wait(void);
