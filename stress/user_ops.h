@@ -50,6 +50,12 @@ struct region *user_free_extra(struct user_task *u);
 int user_map_fresh(struct user_task *u, struct region *r, const char *name, u32 pages, bool exact,
 		   bool unstable);
 
+/* user_exec.c: each is false if the task must exit. The stack has @stack_pages, or the usual number
+ * if 0; @setid: the program is set-user-ID. @after: the exec fails when the old image is gone. */
+bool user_op_exec(struct user_task *u, u32 stack_pages, bool setid);
+bool user_op_exec_fail(struct user_task *u, bool after);
+bool user_op_exit(struct user_task *u);
+
 /* Unmaps the span and maps it afresh: empty memory, or the file's pages again. */
 void user_op_remap(struct user_task *u, const struct span *sp);
 
