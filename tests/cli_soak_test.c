@@ -8,7 +8,7 @@
 
 struct shipped_job {
 	char name[32];
-	/* What a second of this job cannot leave at zero. */
+	/* What some seconds of this job cannot leave at zero. */
 	char counters[COUNTERS_MAX][32];
 };
 
@@ -37,12 +37,9 @@ static void expect_progress_only(const char *err)
 	}
 }
 
-/* For the rarest operation of a job to come up, also on a host that does other things besides. */
-#ifdef __SANITIZE_THREAD__
-#define LONG_ENOUGH "4s"
-#else
-#define LONG_ENOUGH "1s"
-#endif
+/* So long if a second was not enough for the rarest operation of a job to come up, as on a host
+ * that does other things besides, or under a sanitizer. */
+#define LONG_ENOUGH "6s"
 
 ParameterizedTestParameters(soak, shipped_job_ends_clean)
 {
@@ -71,38 +68,61 @@ ParameterizedTestParameters(soak, shipped_job_ends_clean)
 	return cr_make_param_array(struct shipped_job, jobs, sizeof(jobs) / sizeof(jobs[0]));
 }
 
-ParameterizedTest(struct shipped_job *job, soak, shipped_job_ends_clean)
+/* The counter that should not be zero and is; NULL: there is none. */
+static const char *counter_at_zero(json_t *root, const struct shipped_job *job)
 {
+	/* Nobody writes in a job of kernel threads alone; these all have tasks that do. */
 	static const char *const always[] = {"pgfault",	 "pgalloc", "pgfree",	"pgzap",
 					     "op_write", "tlb_hit", "tlb_miss", "audits"};
+
+	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++) {
+		if (!cli_counter(root, always[i]))
+			return always[i];
+	}
+	for (int i = 0; i < COUNTERS_MAX && job->counters[i][0]; i++) {
+		if (!cli_counter(root, job->counters[i]))
+			return job->counters[i];
+	}
+	return NULL;
+}
+
+static json_t *soak_job(const struct shipped_job *job, const char *duration)
+{
 	char line[256], start[128];
 	struct cli_result r;
 	json_t *root;
 
 	snprintf(line, sizeof(line), "soak --job %s --duration %s --cpus 4 --json out.json",
-		 job->name, LONG_ENOUGH);
+		 job->name, duration);
 	r = cli_run(line);
 	cr_assert_eq(r.status, 0, "status %d, stderr %s, stdout %s", r.status, r.err, r.out);
 	snprintf(start, sizeof(start), ": start of soak: job=%s cpus=4 ", job->name);
 	expect_banners(&r, start, ": end of soak: CLEAN: status=0 elapsed=");
 	expect_progress_only(r.err);
+	cli_free(&r);
 
 	root = cli_json("out.json");
 	cli_check_json(root, "soak", "clean");
-	cr_expect_eq(json_array_size(json_object_get(root, "violations")), 0u);
-	for (size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++) {
-		/* Nobody writes in a job of kernel threads alone; these all have tasks that do. */
-		cr_expect_gt(cli_counter(root, always[i]), 0, "%s is zero", always[i]);
+	return root;
+}
+
+ParameterizedTest(struct shipped_job *job, soak, shipped_job_ends_clean)
+{
+	json_t *root = soak_job(job, "1s");
+	const char *zero = counter_at_zero(root, job);
+
+	if (zero) {
+		json_decref(root);
+		root = soak_job(job, LONG_ENOUGH);
+		zero = counter_at_zero(root, job);
 	}
-	for (int i = 0; i < COUNTERS_MAX && job->counters[i][0]; i++)
-		cr_expect_gt(cli_counter(root, job->counters[i]), 0, "%s is zero",
-			     job->counters[i]);
+	cr_expect_null(zero, "%s is zero", zero);
+	cr_expect_eq(json_array_size(json_object_get(root, "violations")), 0u);
 	cr_expect_leq(cli_counter(root, "nr_tlb_remote_flush_received"),
 		      cli_counter(root, "nr_ipi_received"));
 	cr_expect_eq(cli_counter(root, "nr_ipi_sent"), cli_counter(root, "nr_ipi_received"));
 	cr_expect_eq(cli_counter(root, "mmdrop_last"), cli_counter(root, "mm_freed"));
 	json_decref(root);
-	cli_free(&r);
 }
 
 Test(soak, runs_64_cpus)

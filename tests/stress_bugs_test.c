@@ -24,7 +24,7 @@
 /* Sanitizers make a schedule 10 to 20 times slower: there the same is done with fewer of them. The
  * search for the bug is as long everywhere, since the seeds decide it. */
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define SILENT_SCHEDULES 50
+#define SILENT_SCHEDULES 15
 #define REPEATED_SEEDS 100
 #else
 #define SILENT_SCHEDULES 1000

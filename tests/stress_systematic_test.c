@@ -21,7 +21,7 @@
 
 /* Sanitizers make a schedule 10 to 20 times slower: there only the shortest searches. */
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define SCHEDULES_LONG 40
+#define SCHEDULES_LONG 20
 #else
 #define SCHEDULES_LONG SCHEDULES_MAX
 #endif
