@@ -15,6 +15,7 @@
 #include "mm/rss.h"
 #include "mm/syscalls.h"
 #include "mm/vma.h"
+#include "smp/fail_alloc.h"
 #include "smp/mutex.h"
 #include "smp/vmstat.h"
 #include "tlbshoot/tlbflush.h"
@@ -137,7 +138,7 @@ static struct uprobe *alloc_uprobe(struct inode *inode, u64 pgoff)
 
 	if (u)
 		return u;
-	u = kmem_cache_zalloc(us->cache);
+	u = kmem_cache_zalloc_at(us->cache, ALLOC_SITE_uprobe);
 	if (!u)
 		return NULL;
 	u->inode = inode;
@@ -363,7 +364,7 @@ static int remove_breakpoint(struct uprobe *u, struct vm_area_struct *vma, u64 a
 static struct map_info *add_map(struct map_info *list, struct vm_area_struct *vma, u64 pgoff,
 				int *err)
 {
-	struct map_info *info = kmem_cache_alloc(uprobes()->map_cache);
+	struct map_info *info = kmem_cache_alloc_at(uprobes()->map_cache, ALLOC_SITE_map_info);
 
 	if (!info) {
 		*err = -ENOMEM;
@@ -598,7 +599,7 @@ void uprobes_count_refs(struct machine *m, u32 *refs)
 
 static struct xol_area *alloc_xol_area(void)
 {
-	struct xol_area *area = kmem_cache_zalloc(uprobes()->xol_cache);
+	struct xol_area *area = kmem_cache_zalloc_at(uprobes()->xol_cache, ALLOC_SITE_xol_area);
 
 	if (!area)
 		return NULL;
