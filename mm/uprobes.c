@@ -711,6 +711,26 @@ static u32 epoch(void)
 	return __atomic_load_n(&uprobes()->oracle_epoch, __ATOMIC_ACQUIRE);
 }
 
+/* What has been run without a trap may have been on its way out: the CPU's TLB knows a page until
+ * munmap() has flushed it, and who registers meanwhile finds no VMA any more. */
+static bool maps_no_trap(struct mm_struct *mm, u64 addr, const struct inode *inode, u64 pgoff)
+{
+	struct vm_area_struct *vma;
+	struct page *page = NULL;
+	bool no_trap;
+
+	down_read(&mm->mmap_sem);
+	vma = vma_lookup(mm, addr);
+	if (vma && valid_vma(vma, true) && vma->vm_file->inode == inode &&
+	    linear_page_index(vma, addr) == pgoff)
+		page = mapped_page(vma, addr);
+	no_trap = page && READ_ONCE(*frame_word(page_frame(page), 0)) != UPROBE_SWBP;
+	if (page)
+		put_page(page);
+	up_read(&mm->mmap_sem);
+	return no_trap;
+}
+
 int user_execute(u64 addr, const struct inode *inode, u64 pgoff)
 {
 	struct mm_struct *mm = current->mm;
@@ -728,7 +748,8 @@ int user_execute(u64 addr, const struct inode *inode, u64 pgoff)
 		return 1;
 	}
 	if (u && !(before & 1) && before == epoch() &&
-	    !(oracle_read(mm->flags) & MMF_ORACLE_UPROBE_FAILED))
+	    !(oracle_read(mm->flags) & MMF_ORACLE_UPROBE_FAILED) &&
+	    maps_no_trap(mm, addr, inode, pgoff) && before == epoch())
 		VIOLATION(&inv_missed, "mm%u does not trap at %#llx, page %llu of inode %u",
 			  mm->context.id, (unsigned long long)addr, (unsigned long long)pgoff,
 			  inode->ino);
