@@ -11,6 +11,7 @@
 #include "mm/pgtable.h"
 #include "mm/syscalls.h"
 #include "mm/vma.h"
+#include "smp/fail_alloc.h"
 #include "smp/sched.h"
 #include "smp/vmstat.h"
 #include "smp/wait.h"
@@ -66,7 +67,7 @@ static struct kioctx *lookup_ioctx(struct mm_struct *mm)
 
 	if (ctx)
 		return ctx;
-	ctx = kmem_cache_alloc(this_mm()->ioctx_cache);
+	ctx = kmem_cache_alloc_at(this_mm()->ioctx_cache, ALLOC_SITE_kioctx);
 	if (!ctx)
 		return NULL;
 	init_once(ctx->users, 1);
@@ -163,7 +164,7 @@ static void aio_worker(void *arg)
 static int start_request(struct kioctx *ctx, u64 addr, struct page *page)
 {
 	struct task_struct *t = current, *worker;
-	struct aio_request *r = kmem_cache_alloc(this_mm()->aio_cache);
+	struct aio_request *r = kmem_cache_alloc_at(this_mm()->aio_cache, ALLOC_SITE_aio);
 
 	if (!r)
 		return -EAGAIN;
@@ -194,7 +195,7 @@ int sys_io_submit(u64 addr)
 	struct mm_struct *mm = current->mm;
 	struct kioctx *ctx;
 	struct page *page;
-	int err = -EAGAIN;
+	int err = -ENOMEM; /* v3.14 io_setup() */
 
 	current->in_syscall = "io_submit";
 	ctx = lookup_ioctx(mm);

@@ -6,6 +6,7 @@
 #include "mm/knobs.h"
 #include "mm/mm_machine.h"
 #include "mm/syscalls.h"
+#include "smp/fail_alloc.h"
 #include "smp/sched.h"
 #include "smp/vmstat.h"
 
@@ -52,7 +53,7 @@ static struct linux_binfmt *find_get(struct mm_machine *mm)
 /* v3.14 request_module(): init registers the format, unless another exec has been first. */
 static int load_module(struct mm_machine *mm)
 {
-	struct linux_binfmt *fmt = kmem_cache_zalloc(mm->binfmt_cache);
+	struct linux_binfmt *fmt = kmem_cache_zalloc_at(mm->binfmt_cache, ALLOC_SITE_module);
 	bool first;
 
 	if (!fmt)

@@ -302,8 +302,9 @@ static int search_binary_handler(struct linux_binprm *bprm)
 	int err;
 
 	bprm->fmt = binfmt_get();
+	/* As if there were no such format: why request_module() has failed exec does not ask. */
 	if (!bprm->fmt)
-		return -ENOMEM;
+		return -ENOEXEC;
 	err = load_elf_binary(bprm);
 	binfmt_put(bprm->fmt);
 	return err;

@@ -11,6 +11,7 @@
 #include "mm/pgtable.h"
 #include "mm/syscalls.h"
 #include "mm/vma.h"
+#include "smp/fail_alloc.h"
 #include "smp/mutex.h"
 #include "smp/vmstat.h"
 
@@ -95,7 +96,7 @@ int mm_slots_enter(struct mm_struct *mm, enum mm_scanner which)
 
 	if (READ_ONCE(mm->flags) & registered_flag[which])
 		return 0;
-	slot = kmem_cache_zalloc(s->cache);
+	slot = kmem_cache_zalloc_at(s->cache, ALLOC_SITE_mm_slot);
 	if (!slot)
 		return -ENOMEM;
 	slot->mm = mm;

@@ -131,7 +131,8 @@ int sys_set_mm_exe_file(struct inode *inode);
 u64 sys_age_pages(u64 pfn, u64 nr);
 
 /* Starts a request for the page at @addr, which must be mapped and present; it goes on while the
- * caller does (aio.h). 0, -EFAULT, or -EAGAIN without memory. */
+ * caller does (aio.h). 0, -EFAULT, -ENOMEM without memory for the mm's context, or -EAGAIN for the
+ * request. */
 int sys_io_submit(u64 addr);
 
 /* The caller's address space has a page in swap from now on (swap_mms.h). */

@@ -15,6 +15,7 @@
 #include "mm/rss.h"
 #include "mm/syscalls.h"
 #include "mm/vma.h"
+#include "smp/fail_alloc.h"
 #include "smp/mutex.h"
 #include "smp/vmstat.h"
 #include "tlbshoot/tlbflush.h"
@@ -137,7 +138,7 @@ static struct uprobe *alloc_uprobe(struct inode *inode, u64 pgoff)
 
 	if (u)
 		return u;
-	u = kmem_cache_zalloc(us->cache);
+	u = kmem_cache_zalloc_at(us->cache, ALLOC_SITE_uprobe);
 	if (!u)
 		return NULL;
 	u->inode = inode;
@@ -363,7 +364,7 @@ static int remove_breakpoint(struct uprobe *u, struct vm_area_struct *vma, u64 a
 static struct map_info *add_map(struct map_info *list, struct vm_area_struct *vma, u64 pgoff,
 				int *err)
 {
-	struct map_info *info = kmem_cache_alloc(uprobes()->map_cache);
+	struct map_info *info = kmem_cache_alloc_at(uprobes()->map_cache, ALLOC_SITE_map_info);
 
 	if (!info) {
 		*err = -ENOMEM;
@@ -598,7 +599,7 @@ void uprobes_count_refs(struct machine *m, u32 *refs)
 
 static struct xol_area *alloc_xol_area(void)
 {
-	struct xol_area *area = kmem_cache_zalloc(uprobes()->xol_cache);
+	struct xol_area *area = kmem_cache_zalloc_at(uprobes()->xol_cache, ALLOC_SITE_xol_area);
 
 	if (!area)
 		return NULL;
@@ -710,6 +711,26 @@ static u32 epoch(void)
 	return __atomic_load_n(&uprobes()->oracle_epoch, __ATOMIC_ACQUIRE);
 }
 
+/* What has been run without a trap may have been on its way out: the CPU's TLB knows a page until
+ * munmap() has flushed it, and who registers meanwhile finds no VMA any more. */
+static bool maps_no_trap(struct mm_struct *mm, u64 addr, const struct inode *inode, u64 pgoff)
+{
+	struct vm_area_struct *vma;
+	struct page *page = NULL;
+	bool no_trap;
+
+	down_read(&mm->mmap_sem);
+	vma = vma_lookup(mm, addr);
+	if (vma && valid_vma(vma, true) && vma->vm_file->inode == inode &&
+	    linear_page_index(vma, addr) == pgoff)
+		page = mapped_page(vma, addr);
+	no_trap = page && READ_ONCE(*frame_word(page_frame(page), 0)) != UPROBE_SWBP;
+	if (page)
+		put_page(page);
+	up_read(&mm->mmap_sem);
+	return no_trap;
+}
+
 int user_execute(u64 addr, const struct inode *inode, u64 pgoff)
 {
 	struct mm_struct *mm = current->mm;
@@ -727,7 +748,8 @@ int user_execute(u64 addr, const struct inode *inode, u64 pgoff)
 		return 1;
 	}
 	if (u && !(before & 1) && before == epoch() &&
-	    !(oracle_read(mm->flags) & MMF_ORACLE_UPROBE_FAILED))
+	    !(oracle_read(mm->flags) & MMF_ORACLE_UPROBE_FAILED) &&
+	    maps_no_trap(mm, addr, inode, pgoff) && before == epoch())
 		VIOLATION(&inv_missed, "mm%u does not trap at %#llx, page %llu of inode %u",
 			  mm->context.id, (unsigned long long)addr, (unsigned long long)pgoff,
 			  inode->ino);

@@ -16,7 +16,7 @@ const char *const alloc_site_names[NR_ALLOC_SITES + 1] = {
 		"any",
 };
 
-_Static_assert(VMSTAT_fail_table_batch - VMSTAT_fail_task == ALLOC_SITE_table_batch,
+_Static_assert(VMSTAT_fail_module - VMSTAT_fail_task == ALLOC_SITE_module,
 	       "each site has its counter");
 
 struct fail_alloc *fail_alloc_arm(struct machine *m)

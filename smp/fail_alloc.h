@@ -45,7 +45,16 @@
 	X(bprm, "bprm", "what exec knows of the new image")                                        \
 	X(device, "device", "a driver's mapping, or one of its frames")                            \
 	X(gather, "gather", "a further batch of an mmu_gather")                                    \
-	X(table_batch, "table-batch", "the batch of freed page tables")
+	X(table_batch, "table-batch", "the batch of freed page tables")                            \
+	X(signal, "signal", "the signal_struct of a process")                                      \
+	X(sighand, "sighand", "a table of signal handlers")                                        \
+	X(kioctx, "kioctx", "the asynchronous I/O context of an mm")                               \
+	X(aio, "aio", "a request for asynchronous I/O")                                            \
+	X(mm_slot, "mm-slot", "the registration of an mm with a scanner")                          \
+	X(uprobe, "uprobe", "a uprobe")                                                            \
+	X(map_info, "map-info", "a place that a uprobe is to be put at, or taken from")            \
+	X(xol_area, "xol-area", "where an mm steps over breakpoints")                              \
+	X(module, "module", "the module of a binary format")
 
 enum alloc_site {
 #define X(id, name, what) ALLOC_SITE_##id,
@@ -89,6 +98,12 @@ static __always_inline_fn bool should_fail_alloc(enum alloc_site site)
 static __always_inline_fn void *kmem_cache_alloc_at(struct kmem_cache *c, enum alloc_site site)
 {
 	return unlikely(should_fail_alloc(site)) ? NULL : kmem_cache_alloc(c);
+}
+
+/* The same, cleared. */
+static __always_inline_fn void *kmem_cache_zalloc_at(struct kmem_cache *c, enum alloc_site site)
+{
+	return unlikely(should_fail_alloc(site)) ? NULL : kmem_cache_zalloc(c);
 }
 
 #endif

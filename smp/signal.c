@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "smp/fail_alloc.h"
 #include "smp/sched.h"
 
 int signal_setup(struct machine *m)
@@ -17,9 +18,15 @@ int signal_setup(struct machine *m)
 	return smp->signal_cache && smp->sighand_cache ? 0 : -ENOMEM;
 }
 
+/* Of the tasks that are made before the machine runs nobody fails. */
+static void *alloc_at(struct kmem_cache *c, enum alloc_site site)
+{
+	return this_vcpu() ? kmem_cache_alloc_at(c, site) : kmem_cache_alloc(c);
+}
+
 struct sighand_struct *sighand_create(struct machine *m)
 {
-	struct sighand_struct *sighand = kmem_cache_alloc(m->smp->sighand_cache);
+	struct sighand_struct *sighand = alloc_at(m->smp->sighand_cache, ALLOC_SITE_sighand);
 
 	if (!sighand)
 		return NULL;
@@ -31,7 +38,7 @@ struct sighand_struct *sighand_create(struct machine *m)
 
 int signal_create(struct machine *m, struct task_struct *t)
 {
-	struct signal_struct *signal = kmem_cache_alloc(m->smp->signal_cache);
+	struct signal_struct *signal = alloc_at(m->smp->signal_cache, ALLOC_SITE_signal);
 
 	if (!signal)
 		return -ENOMEM;

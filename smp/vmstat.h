@@ -48,6 +48,15 @@
 	X(fail_device)                                                                             \
 	X(fail_gather)                                                                             \
 	X(fail_table_batch)                                                                        \
+	X(fail_signal)                                                                             \
+	X(fail_sighand)                                                                            \
+	X(fail_kioctx)                                                                             \
+	X(fail_aio)                                                                                \
+	X(fail_mm_slot)                                                                            \
+	X(fail_uprobe)                                                                             \
+	X(fail_map_info)                                                                           \
+	X(fail_xol_area)                                                                           \
+	X(fail_module)                                                                             \
 	X(nr_tlb_remote_flush)                                                                     \
 	X(nr_tlb_remote_flush_received)                                                            \
 	X(nr_tlb_local_flush_all)                                                                  \

@@ -156,6 +156,10 @@ static void member_main(void *arg)
 	if (!return_to_user())
 		do_deed(&u, member);
 	(void)return_to_user();
+	/* Whoever joins it would sleep for good, in a kernel too, if the word could not be cleared
+	 * without memory for its page. */
+	if (member->tid_word)
+		current->make_it_fail = false;
 	family_put(member->family);
 	sys_exit(0);
 }

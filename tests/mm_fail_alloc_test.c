@@ -7,6 +7,7 @@
 #include "mm_life_machine.h"
 
 #include "mm/device.h"
+#include "mm/uprobes.h"
 
 #define MARK 0x6661696cULL
 /* Where the operations under test map; nothing else is within a page directory's reach of it. */
@@ -18,6 +19,8 @@
 /* Allocations of one operation are fewer. */
 #define NTH_MAX 400
 #define CACHES_MAX 64
+/* The one that walks and the auditor. */
+#define TASKS_KEPT 2
 #define PLACE_OF_KEPT 0x200000000000ULL
 
 /* What a machine has handed out. */
@@ -32,6 +35,7 @@ struct failing_op {
 	s64 (*prepare)(struct life *l); /* nothing fails; may be NULL */
 	s64 (*act)(struct life *l);	/* may fail */
 	void (*undo)(struct life *l, s64 result);
+	s64 error; /* without memory; 0: the caller is not told */
 };
 
 static void make_it_fail(bool fail)
@@ -42,6 +46,9 @@ static void make_it_fail(bool fail)
 static void settle(struct life *l)
 {
 	make_it_fail(false);
+	/* Tasks of requests may have yet to end. */
+	while (atomic_read(&l->m->smp->nr_tasks) > TASKS_KEPT)
+		synchronize_rcu();
 	lru_add_drain();
 	rcu_barrier();
 	(void)invalidate_mapping_pages(l->prog, 0, LIFE_FILE_PAGES);
@@ -261,19 +268,144 @@ static void undo_brk(struct life *l, s64 result)
 	EXPECT(sys_brk(current->mm->start_brk) == (s64)current->mm->start_brk);
 }
 
+/* As posix_spawn does it: the child's handlers are the caller's until it execs. */
+struct spawned {
+	struct life *l;
+	s64 err; /* of its exec */
+};
+
+static void spawned_main(void *arg)
+{
+	struct spawned *s = arg;
+
+	s->err = act_exec(s->l);
+	make_it_fail(false);
+	sys_exit(0);
+}
+
+static s64 act_spawn(struct life *l)
+{
+	struct spawned s = {.l = l};
+	s64 pid =
+		sys_clone(CLONE_VM | CLONE_VFORK | CLONE_SIGHAND, "child", spawned_main, &s, NULL);
+
+	if (pid < 0)
+		return pid;
+	EXPECT(sys_wait(NULL) == pid);
+	return s.err;
+}
+
+static void undo_nothing(struct life *l, s64 result)
+{
+	(void)l;
+	(void)result;
+}
+
+/* The context goes with the address space. */
+static s64 act_io_submit(struct life *l)
+{
+	(void)l;
+	return sys_io_submit(PLACE);
+}
+
+static s64 act_advise(struct life *l)
+{
+	(void)l;
+	return sys_madvise_scan(PLACE + PAGE_SIZE, PAGE_SIZE, MM_SCANNER_KSM, true);
+}
+
+static s64 prepare_advised(struct life *l)
+{
+	s64 addr = prepare_anon(l);
+
+	for (u32 i = 0; i < NR_MM_SCANNERS; i++)
+		EXPECT(sys_madvise_scan((u64)addr, PAGE_SIZE, (enum mm_scanner)i, true) == 0);
+	return addr;
+}
+
+/* The slots, too, go with the address space. */
+static void undo_fork_and_exec(struct life *l, s64 result)
+{
+	undo_fork(l, result);
+	undo_exec(l, result);
+}
+
+/* The program's text and a library's. */
+static s64 prepare_text(struct life *l)
+{
+	struct file *f = file_open(l->prog);
+	s64 addr;
+
+	EXPECT(f);
+	addr = sys_mmap(PLACE, PAGE_SIZE, VM_READ | VM_EXEC, f, 0);
+	fput(f);
+	return addr;
+}
+
+static s64 act_register(struct life *l)
+{
+	return sys_uprobe_register(l->prog, 0);
+}
+
+/* What has gone only half goes for good. */
+static void undo_register(struct life *l, s64 result)
+{
+	u64 word;
+
+	if (result)
+		EXPECT(sys_uprobe_unregister(l->prog, 0) == -ENOENT);
+	else
+		EXPECT(sys_uprobe_unregister(l->prog, 0) == 0);
+	EXPECT(user_read(ELF_TEXT_START, &word) == 0 && word != UPROBE_SWBP);
+	EXPECT(user_read(PLACE, &word) == 0 && word != UPROBE_SWBP);
+	undo_exec(l, result);
+}
+
+static s64 prepare_probed(struct life *l)
+{
+	EXPECT(prepare_text(l) > 0);
+	return sys_uprobe_register(l->prog, 0);
+}
+
+static s64 act_unregister(struct life *l)
+{
+	return sys_uprobe_unregister(l->prog, 0);
+}
+
+/* A breakpoint that could not be taken away stays, and the uprobe with it, for the next one. */
+static void undo_unregister(struct life *l, s64 result)
+{
+	EXPECT(sys_uprobe_register(l->prog, 0) == 0);
+	undo_register(l, result);
+}
+
+/* The instruction is run again until there is memory to step over it. */
+static s64 act_execute(struct life *l)
+{
+	EXPECT(user_execute(PLACE, l->prog, 0) == 1);
+	return 0;
+}
+
 static const struct failing_op ops[] = {
-	{"fork", prepare_anon, act_fork, undo_fork},
-	{"exec", NULL, act_exec, undo_exec},
-	{"exec with a stack that moves", NULL, act_exec_moved, undo_exec},
-	{"mmap", NULL, act_mmap, undo_map},
-	{"mmap of a device", NULL, act_mmap_device, undo_mmap_device},
-	{"anonymous fault", prepare_anon, act_fault, undo_map},
-	{"file fault", prepare_file, act_file_fault, undo_map},
-	{"munmap of the middle", prepare_full, act_munmap, undo_map},
-	{"munmap", prepare_full, act_munmap_all, undo_map},
-	{"mprotect", prepare_full, act_mprotect, undo_map},
-	{"mprotect to writable", prepare_read_only, act_mprotect_to_write, undo_map},
-	{"brk", NULL, act_brk, undo_brk},
+	{"fork", prepare_anon, act_fork, undo_fork, -ENOMEM},
+	{"exec", NULL, act_exec, undo_exec, -ENOMEM},
+	{"exec with a stack that moves", NULL, act_exec_moved, undo_exec, -ENOMEM},
+	{"mmap", NULL, act_mmap, undo_map, -ENOMEM},
+	{"mmap of a device", NULL, act_mmap_device, undo_mmap_device, -ENOMEM},
+	{"anonymous fault", prepare_anon, act_fault, undo_map, -ENOMEM},
+	{"file fault", prepare_file, act_file_fault, undo_map, -ENOMEM},
+	{"munmap of the middle", prepare_full, act_munmap, undo_map, -ENOMEM},
+	{"munmap", prepare_full, act_munmap_all, undo_map, -ENOMEM},
+	{"mprotect", prepare_full, act_mprotect, undo_map, -ENOMEM},
+	{"mprotect to writable", prepare_read_only, act_mprotect_to_write, undo_map, -ENOMEM},
+	{"brk", NULL, act_brk, undo_brk, -ENOMEM},
+	{"spawn", NULL, act_spawn, undo_nothing, -ENOMEM},
+	{"io_submit", prepare_full, act_io_submit, undo_exec, -EAGAIN},
+	{"madvise", prepare_full, act_advise, undo_exec, -EAGAIN},
+	{"fork of a registered mm", prepare_advised, act_fork, undo_fork_and_exec, -ENOMEM},
+	{"uprobe_register", prepare_text, act_register, undo_register, -ENOMEM},
+	{"uprobe_unregister", prepare_probed, act_unregister, undo_unregister, 0},
+	{"trap", prepare_probed, act_execute, undo_register, 0},
 };
 
 /* --- The walk --------------------------------------------------------------------------------- */
@@ -309,6 +441,22 @@ static bool copes_without(u32 site)
 	return site == ALLOC_SITE_gather || site == ALLOC_SITE_table_batch;
 }
 
+/* What the caller is told. */
+static s64 expected_error(const struct failing_op *op, u32 site)
+{
+	if (copes_without(site))
+		return 0;
+	/* The mm's first request makes the context, as io_setup() does. */
+	return site == ALLOC_SITE_kioctx ? -ENOMEM : op->error;
+}
+
+static bool is_expected(const struct failing_op *op, u32 site, s64 result)
+{
+	s64 error = expected_error(op, site);
+
+	return error ? result == error : result >= 0;
+}
+
 /* One try; true if something failed. */
 static bool try_nth(struct life *l, const struct failing_op *op, u32 site, u64 nth)
 {
@@ -335,8 +483,7 @@ static bool try_nth(struct life *l, const struct failing_op *op, u32 site, u64 n
 		failed -= vmstat_sum(l->m, (enum vmstat_item)(VMSTAT_fail_task + s));
 	BUG_ON(!failed && result < 0, "%s, %s:%llu: %lld though nothing failed", op->name,
 	       alloc_site_names[site], (unsigned long long)nth, (long long)result);
-	BUG_ON(failed && site != ALLOC_SITE_any &&
-		       (copes_without(site) ? result < 0 : result != -ENOMEM),
+	BUG_ON(failed && site != ALLOC_SITE_any && !is_expected(op, site, result),
 	       "%s, %s:%llu: %lld", op->name, alloc_site_names[site], (unsigned long long)nth,
 	       (long long)result);
 	op->undo(l, result);
@@ -345,10 +492,30 @@ static bool try_nth(struct life *l, const struct failing_op *op, u32 site, u64 n
 	return failed != 0;
 }
 
+/* The first exec of a machine loads the module of the binary format. */
+static void finds_no_module(struct life *l)
+{
+	struct fail_alloc *f = l->m->fail_alloc;
+	s64 mms = life_cache_in_use(l->m, "mm_struct");
+
+	f->rules[ALLOC_SITE_module].nth = 1;
+	make_it_fail(true);
+	EXPECT(sys_execve(&l->image) == -ENOEXEC);
+	make_it_fail(false);
+	f->rules[ALLOC_SITE_module].nth = 0;
+	EXPECT(!current->mm && !READ_ONCE(current->killed));
+	rcu_barrier();
+	EXPECT(life_cache_in_use(l->m, "binfmt") == 0);
+	EXPECT(life_cache_in_use(l->m, "mm_struct") == mms);
+	EXPECT(life_cache_in_use(l->m, "file") == 0);
+	EXPECT(nr_free_pages(l->m) == l->first_free);
+}
+
 static void walks(void *arg)
 {
 	struct life *l = arg;
 
+	finds_no_module(l);
 	EXPECT(sys_execve(&l->image) == 0);
 	map_kept(l);
 	for (u32 i = 0; i < ARRAY_SIZE(ops); i++) {
