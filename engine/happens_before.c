@@ -53,8 +53,9 @@ void hb_destroy(struct hb_trace *t)
 	memset(t, 0, sizeof(*t));
 }
 
-/* Two clocks of events being looked at, one of a candidate's, and the first events of a race. */
-#define SCRATCH_ROWS 4
+/* Two clocks of events being looked at, the first events of a race, who raised interrupts, and the
+ * clock of the beginning. */
+#define SCRATCH_ROWS 5
 
 static bool words_create(struct hb_trace *t, u32 size)
 {
@@ -249,10 +250,11 @@ struct race_search {
 	struct hb_trace *t;
 	hb_race_fn *found;
 	void *arg;
-	u32 *pre;    /* what the event knows before its accesses */
-	u32 *rest;   /* and with all of them but one */
-	u32 *first;  /* struct hb_race */
-	u32 *raised; /* of each vCPU: the first time its pending interrupt was raised */
+	u32 *pre;     /* what the event knows before its accesses */
+	u32 *rest;    /* and with all of them but one */
+	u32 *first;   /* struct hb_race */
+	u32 *raised;  /* of each vCPU: the first time its pending interrupt was raised */
+	u32 *nothing; /* what is known before the first event */
 	u32 *candidates;
 	u32 nr_candidates, size_candidates;
 };
@@ -356,6 +358,23 @@ static void report_candidates(struct race_search *s, u32 event)
 	}
 }
 
+/* @event takes the lock @w: an attempt before its last release would have been in vain, and one
+ * before any taking would not. */
+static void report_in_vain(struct race_search *s, const struct hb_word *w, u32 event)
+{
+	const struct hb_trace *t = s->t;
+	u32 taking = w->last_taking;
+
+	if (w->last_release != HB_NONE && w->last_write == w->last_release &&
+	    t->events[w->last_release].cpu != t->events[event].cpu &&
+	    !knows(t, s->pre, w->last_release))
+		report(s, w->last_release, event, s->pre, false);
+	for (; taking != HB_NONE; taking = t->events[taking].taken_before) {
+		if (t->events[taking].cpu != t->events[event].cpu && !knows(t, s->pre, taking))
+			report(s, taking, event, s->pre, false);
+	}
+}
+
 /*
  * What @event's accesses race with. What stands behind the taking of a lock in the same event is
  * ordered by the lock: so it comes second, with all that the last holder knew.
@@ -375,9 +394,11 @@ static void report_accesses(struct race_search *s, u32 event)
 		if (a->kind != HB_LOCK)
 			continue;
 		report_candidates(s, event);
+		w = word_of(t, a->address, &reads);
+		if (w && t->in_vain)
+			report_in_vain(s, w, event);
 		for (u32 k = 0; k < s->nr_candidates; k++)
 			join(t, s->pre, s->candidates[k]);
-		w = word_of(t, a->address, &reads);
 		if (w)
 			join(t, s->pre, w->last_write);
 		s->nr_candidates = 0;
@@ -394,7 +415,9 @@ static void report_interrupt(struct race_search *s, u32 event, u32 cause, bool t
 	const struct hb_trace *t = s->t;
 	u32 earlier = tick || t->events[event].by_choice ? t->events[event].previous : event;
 
-	if (cause == HB_NONE)
+	/* Raised before the schedule began it could have come anywhere; a tick is asked for
+	 * wherever it can be. */
+	if (tick && cause == HB_NONE)
 		return;
 	/* Not before the last interrupt, and not where there was nothing to choose. */
 	while (earlier != HB_NONE &&
@@ -404,12 +427,11 @@ static void report_interrupt(struct race_search *s, u32 event, u32 cause, bool t
 		earlier = t->events[earlier].previous;
 	}
 	if (earlier == HB_NONE || (t->events[earlier].takes && earlier != event) ||
-	    knows(t, clock_of(t, cause), earlier))
+	    (cause != HB_NONE && knows(t, clock_of(t, cause), earlier)))
 		return;
-	/* A tick is asked for wherever it can be. */
 	if (tick && cause < earlier)
 		return;
-	report(s, earlier, event, clock_of(t, cause), true);
+	report(s, earlier, event, cause == HB_NONE ? s->nothing : clock_of(t, cause), true);
 }
 
 /* Access @i of @e and what is known of its word; NULL without memory. */
@@ -426,7 +448,7 @@ static const struct hb_access *access_of(struct hb_trace *t, const struct hb_eve
 static void remember(struct race_search *s, u32 event)
 {
 	struct hb_trace *t = s->t;
-	const struct hb_event *e = &t->events[event];
+	struct hb_event *e = &t->events[event];
 	u32 *clock = clock_of(t, event);
 
 	memcpy(clock, s->pre, t->nr_cpus * sizeof(u32));
@@ -454,8 +476,10 @@ static void remember(struct race_search *s, u32 event)
 			continue;
 		}
 		w->last_write = event;
-		if (a->kind == HB_LOCK)
+		if (a->kind == HB_LOCK) {
+			e->taken_before = w->last_taking;
 			w->last_taking = event;
+		}
 		if (a->kind == HB_UNLOCK)
 			w->last_release = event;
 		memset(reads, 0xff, t->nr_cpus * sizeof(u32));
@@ -526,7 +550,9 @@ void hb_races(struct hb_trace *t, u32 from, u32 to, hb_race_fn *found, void *arg
 	s.rest = s.pre + t->nr_cpus;
 	s.first = s.rest + t->nr_cpus;
 	s.raised = s.first + t->nr_cpus;
+	s.nothing = s.raised + t->nr_cpus;
 	memset(s.raised, 0xff, t->nr_cpus * sizeof(u32));
+	memset(s.nothing, 0, t->nr_cpus * sizeof(u32));
 	for (u32 i = 0; i < t->nr && i < to && !t->lost; i++)
 		look_at(&s, i, i >= from);
 	free(s.candidates);

@@ -14,7 +14,8 @@
  *
  * Locks. An attempt to take a spinlock is only made while it is free (strategy_dpor.c), so
  * releasing and taking one cannot be exchanged, but two takings can: the race is between the
- * takings, though the release stands between them.
+ * takings, though the release stands between them. With `releases` the release races with the
+ * taking, too: who tries in vain lets others go on.
  *
  * Interrupts. Taking one is a step of its own of the vCPU, which can be exchanged with the steps
  * before it back to where it was raised: but only with those before which interrupts were on.
@@ -52,10 +53,11 @@ struct hb_event {
 	u32 woken_by; /* the event that let its vCPU go on, or HB_NONE */
 	u32 node;     /* the strategy's: where it was chosen, HB_NONE if it was the only one */
 	u32 first_access, nr_accesses;
-	bool open;	/* when it began an interrupt could have been taken instead */
-	bool by_choice; /* it began with an interrupt that need not have been taken there */
-	bool takes;	/* takes an interrupt, by choice or because it waited for one */
-	bool ticked;	/* its task was preempted by a tick */
+	u32 taken_before; /* if it takes a lock: the taking before, or HB_NONE; by hb_races() */
+	bool open;	  /* when it began an interrupt could have been taken instead */
+	bool by_choice;	  /* it began with an interrupt that need not have been taken there */
+	bool takes;	  /* takes an interrupt, by choice or because it waited for one */
+	bool ticked;	  /* its task was preempted by a tick */
 };
 
 struct hb_word;
@@ -78,6 +80,7 @@ struct hb_trace {
 	u32 mask, nr_words;
 	u32 epoch;
 	u32 *scratch; /* for the search */
+	bool in_vain; /* see above: Locks; the owner's */
 	bool lost;
 };
 

@@ -6,10 +6,10 @@
  *
  * What a deviation is. The default schedule lets each vCPU go on until it has to wait. Taking the
  * CPU from one that could go on is a deviation, and so is every choice against its default: an
- * interrupt taken at a decision point, a tick, an entry that the TLB drops or fills, an allocation
- * that fails, a store that is drained, a value of random data. Free is what somebody has to decide:
- * which vCPU goes on when the last one had to wait, and which waiter wakes. Of these all
- * alternatives are tried.
+ * interrupt taken at a decision point, a tick, another task than the first one that waits for the
+ * CPU, an entry that the TLB drops or fills, an allocation that fails, a store that is drained, a
+ * value of random data. Free is what somebody has to decide: which vCPU begins, and which goes on
+ * when the last one had to wait. Of these all alternatives are tried.
  *
  * The search. A schedule is the list of its answers other than the default ones; each schedule is
  * the child of the one without its last answer, so each is run once. A branch is a schedule whose

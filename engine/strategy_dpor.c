@@ -23,10 +23,21 @@
  * What steps have in common and is no recorded access is told by explore_touch() in the parts
  * above.
  *
+ * Rounds. A search that goes deepest first is for long busy with the end of the schedule. So there
+ * are rounds before: first only schedules without a deviation from the default, then those with at
+ * most one, then two (what a deviation is: strategy_dfs.c); after them all. In such a round what is
+ * noted may cost too much at its place, and a vCPU that is to come first may come first for nothing
+ * where the other one began to run: it is noted there, too, and nothing sleeps (Coons, Musuvathi
+ * and McKinley, "Bounded Partial-Order Reduction", OOPSLA 2013). If a round leaves nothing out the
+ * search has ended.
+ *
  * What is promised: when the search is exhausted, at least one schedule of each class was run, if
- * no schedule ended in a violation (what would have come after is not searched). `dpor:no-tlb`
- * leaves the choices to evict and to fill TLB entries at their default, which makes far fewer
- * classes.
+ * no schedule ended in a violation (what would have come after is not searched); after a round, at
+ * least one of each class that has a schedule with so few deviations.
+ *
+ * The parameter, words joined with +: a bound after which the search ends; `all` for no rounds;
+ * `no-tlb` leaves the choices to evict and to fill TLB entries at their default, which makes far
+ * fewer classes.
  *
  * All schedules must be run from one seed (strategy.one_seed). Used by one thread.
  */
@@ -39,48 +50,28 @@
 #include "engine/executor.h"
 #include "engine/happens_before.h"
 #include "engine/machine.h"
+#include "engine/strategy_dpor_nodes.h"
 #include "engine/strategy_kinds.h"
 
-/* What can be chosen: a vCPU's step, or that it takes its pending interrupt. Sets of them. */
-struct options {
-	u64 step, take;
-};
+/* No number of deviations is too many. */
+#define UNBOUNDED ~0u
 
-struct option {
-	u32 cpu;
-	bool take;
-};
+/* What fewest deviations show comes first: rounds with at most 0, 1 and 2 of them, then all. */
+#define LAST_ROUND 2
 
-/* An option that was tried, and what its event accessed. */
-struct sleeper {
-	struct option option;
-	struct hb_access *accesses;
-	u32 nr;
-	bool inherited; /* the accesses belong to a node below */
-};
-
-/* A place where something could be chosen: an option, or the value of a choice. */
-struct node {
-	bool is_choice;
-	/* A choice: */
-	u32 value, n;
-	/* Options: */
-	struct option chosen;
-	struct options enabled, backtrack, done;
-	u32 first_event; /* of the option */
-	struct sleeper *sleepers;
-	u32 nr_sleepers, size_sleepers;
-	struct hb_access *own; /* accesses of the chosen option's event, over all its choices */
-	u32 nr_own;
-};
+#define DPOR_BOUND_MAX 16
 
 struct strategy_dpor {
 	struct strategy base;
 	struct strategy_place place;
 	bool with_tlb;
 
-	struct node *nodes;
-	u32 nr, size;
+	u32 bound;	/* deviations that a schedule of this round may have */
+	u32 last_bound; /* after this round the search ends */
+	bool straight;	/* there is only the round without a bound */
+	bool cut_off;	/* something was left out of this round */
+
+	struct node_stack nodes;
 	u32 changed; /* the last node to be repeated: at it the schedule leaves its predecessor */
 
 	/* The schedule being run. */
@@ -90,143 +81,17 @@ struct strategy_dpor {
 	struct hb_trace trace;
 	u32 changed_event; /* the event in which it leaves its predecessor */
 	bool stepped;	   /* the last event has made its access */
+	u64 waits;	   /* vCPUs that stand before a lock that was held since they do */
 	bool armed;	   /* an option of `take` or one that leaves it was just chosen */
 	struct option armed_option;
 	bool asleep;  /* everything was tried before: redundant from here on */
 	u32 searched; /* events before that */
 
-	u64 schedules, redundant;
-	u64 fallbacks; /* nothing that could begin the other order could go on there */
-	bool lost;     /* no memory */
+	u64 schedules; /* of all rounds */
+	u64 in_round, redundant;
 	bool diverged;
 	bool shortened; /* a schedule ended before its program did */
 };
-
-/* --- Options ---------------------------------------------------------------------------------- */
-
-static bool in(const struct options *set, struct option o)
-{
-	return (o.take ? set->take : set->step) & (1ULL << o.cpu);
-}
-
-static void insert(struct options *set, struct option o)
-{
-	*(o.take ? &set->take : &set->step) |= 1ULL << o.cpu;
-}
-
-static bool is_asleep(const struct node *n, struct option o)
-{
-	for (u32 i = 0; i < n->nr_sleepers; i++) {
-		if (n->sleepers[i].option.cpu == o.cpu && n->sleepers[i].option.take == o.take)
-			return true;
-	}
-	return false;
-}
-
-/* The first of @set that does not sleep at @n: @preferred if it is one; steps before interrupts. */
-static bool first_awake(const struct node *n, const struct options *set, u32 preferred,
-			struct option *o)
-{
-	for (u32 take = 0; take < 2; take++) {
-		u64 left = take ? set->take : set->step;
-
-		*o = (struct option){preferred, take};
-		if ((left & (1ULL << preferred)) && !is_asleep(n, *o))
-			return true;
-		for (; left; left &= left - 1) {
-			*o = (struct option){(u32)__builtin_ctzll(left), take};
-			if (!is_asleep(n, *o))
-				return true;
-		}
-	}
-	return false;
-}
-
-/* --- Nodes ------------------------------------------------------------------------------------ */
-
-static void node_destroy(struct node *n)
-{
-	for (u32 i = 0; i < n->nr_sleepers; i++) {
-		if (!n->sleepers[i].inherited)
-			free(n->sleepers[i].accesses);
-	}
-	free(n->sleepers);
-	free(n->own);
-}
-
-static void cut(struct strategy_dpor *s, u32 nr)
-{
-	while (s->nr > nr)
-		node_destroy(&s->nodes[--s->nr]);
-}
-
-#define DPOR_FIRST_NODES 1024
-
-/* A new node at the end, or NULL. */
-static struct node *node_add(struct strategy_dpor *s)
-{
-	if (s->nr == s->size) {
-		u32 size = s->size ? s->size * 2 : DPOR_FIRST_NODES;
-		struct node *nodes = realloc(s->nodes, size * sizeof(*nodes));
-
-		if (!nodes) {
-			s->lost = true;
-			return NULL;
-		}
-		s->nodes = nodes;
-		s->size = size;
-	}
-	s->nodes[s->nr] = (struct node){0};
-	return &s->nodes[s->nr++];
-}
-
-static void add_sleeper(struct strategy_dpor *s, struct node *n, struct sleeper sleeper)
-{
-	if (n->nr_sleepers == n->size_sleepers) {
-		u32 size = n->size_sleepers ? n->size_sleepers * 2 : 4;
-		struct sleeper *more = realloc(n->sleepers, size * sizeof(*more));
-
-		if (!more) {
-			/* It may be tried again: more work, nothing missed. */
-			if (!sleeper.inherited)
-				free(sleeper.accesses);
-			s->lost = true;
-			return;
-		}
-		n->sleepers = more;
-		n->size_sleepers = size;
-	}
-	n->sleepers[n->nr_sleepers++] = sleeper;
-}
-
-/* Does @sleeper go on sleeping after the events from @event on? */
-static bool sleeps_on(const struct hb_trace *t, const struct sleeper *sleeper, u32 event)
-{
-	for (; event < t->nr; event++) {
-		const struct hb_event *e = &t->events[event];
-
-		if (e->cpu == sleeper->option.cpu ||
-		    hb_conflict(t->accesses + e->first_access, e->nr_accesses, sleeper->accesses,
-				sleeper->nr))
-			return false;
-	}
-	return true;
-}
-
-/* What sleeps at @parent, all that was tried there included, still sleeps at the new node @n. */
-static void inherit_sleepers(struct strategy_dpor *s, u32 parent, struct node *n)
-{
-	const struct node *from = &s->nodes[parent];
-
-	for (u32 i = 0; i < from->nr_sleepers; i++) {
-		struct sleeper sleeper = from->sleepers[i];
-
-		if (!sleeps_on(&s->trace, &sleeper, from->first_event))
-			continue;
-		sleeper.inherited = true;
-		add_sleeper(s, n, sleeper);
-	}
-}
 
 /* --- The schedule being run ------------------------------------------------------------------- */
 
@@ -248,6 +113,7 @@ static void dpor_begin(struct strategy *base, u64 seed, u32 nr_vcpus)
 	(void)seed;
 	s->m = NULL;
 	s->nr_cpus = nr_vcpus;
+	s->waits = 0;
 	s->at = 0;
 	s->armed = false;
 	s->stepped = false;
@@ -256,6 +122,7 @@ static void dpor_begin(struct strategy *base, u64 seed, u32 nr_vcpus)
 	s->base.exhausted |= s->asleep;
 	s->changed_event = 0;
 	hb_reset(&s->trace, nr_vcpus);
+	s->trace.in_vain = s->bound != UNBOUNDED;
 }
 
 /* The event that @cpu is in: another one than the last, if nobody was asked in between because
@@ -296,8 +163,7 @@ static bool is_blocked(const struct strategy_dpor *s, const struct pending_acces
 	return *(const volatile u32 *)(s->m->arena.base + pending->address) != 0;
 }
 
-static void find_enabled(const struct strategy_dpor *s, const struct decision *d,
-			 struct options *enabled)
+static void find_enabled(struct strategy_dpor *s, const struct decision *d, struct options *enabled)
 {
 	*enabled = (struct options){0};
 	for (u64 left = d->runnable; left; left &= left - 1) {
@@ -307,24 +173,18 @@ static void find_enabled(const struct strategy_dpor *s, const struct decision *d
 			enabled->take |= 1ULL << cpu;
 		if (!is_blocked(s, &d->pending[cpu]))
 			enabled->step |= 1ULL << cpu;
+		else
+			s->waits |= 1ULL << cpu;
 	}
 	/* Let them see for themselves. */
 	if (!enabled->step && !enabled->take)
 		enabled->step = d->runnable;
 }
 
-/* The last node of options before number @before, or HB_NONE. */
-static u32 last_options(const struct strategy_dpor *s, u32 before)
-{
-	while (before && s->nodes[before - 1].is_choice)
-		before--;
-	return before ? before - 1 : HB_NONE;
-}
-
 /* The event that the option chosen at node number @node begins. */
 static void begin_chosen(struct strategy_dpor *s, u32 node, bool open)
 {
-	struct node *n = &s->nodes[node];
+	struct node *n = &s->nodes.nodes[node];
 	struct hb_event *e = hb_begin(&s->trace, n->chosen.cpu);
 
 	n->first_event = s->trace.nr - 1;
@@ -337,9 +197,10 @@ static void begin_chosen(struct strategy_dpor *s, u32 node, bool open)
 		s->changed_event = n->first_event;
 }
 
-/* A place where one of @enabled can be chosen; @by_default could go on. */
+/* A place where one of @enabled can be chosen; @by_default could go on. @last ran and could, too,
+ * or is HB_NONE. */
 static struct option choose_option(struct strategy_dpor *s, const struct options *enabled,
-				   u32 by_default)
+				   u32 by_default, u32 last)
 {
 	struct option fallback = {by_default, false}, chosen;
 	u32 at = s->at, parent;
@@ -347,40 +208,42 @@ static struct option choose_option(struct strategy_dpor *s, const struct options
 
 	if (s->asleep)
 		return fallback;
-	if (at < s->nr) {
-		n = &s->nodes[at];
-		if (!n->is_choice && in(enabled, n->chosen)) {
+	if (at < s->nodes.nr) {
+		n = &s->nodes.nodes[at];
+		if (!n->is_choice && options_have(enabled, n->chosen)) {
 			s->at++;
 			return n->chosen;
 		}
 		s->diverged = true;
-		cut(s, at);
+		nodes_cut(&s->nodes, at);
 	}
-	n = node_add(s);
+	n = node_add(&s->nodes);
 	if (!n)
 		return fallback;
 	n->enabled = *enabled;
-	parent = last_options(s, at);
-	if (parent != HB_NONE)
-		inherit_sleepers(s, parent, n);
-	if (!first_awake(n, enabled, by_default, &chosen)) {
+	n->waits = s->waits;
+	n->last = last;
+	parent = nodes_last_options(&s->nodes, at);
+	if (parent != HB_NONE && s->bound == UNBOUNDED)
+		node_inherit_sleepers(&s->nodes, &s->trace, parent, n);
+	if (!node_first_awake(n, enabled, by_default, &chosen)) {
 		s->asleep = true;
 		s->searched = s->trace.nr;
-		cut(s, at);
+		nodes_cut(&s->nodes, at);
 		return fallback;
 	}
 	n->chosen = chosen;
-	insert(&n->backtrack, chosen);
+	options_add(&n->backtrack, chosen);
 	s->at++;
 	return chosen;
 }
 
 /* Chooses, and begins the event. */
 static struct option choose_and_begin(struct strategy_dpor *s, const struct options *enabled,
-				      u32 by_default, const bool *open)
+				      u32 by_default, u32 last, const bool *open)
 {
 	u32 at = s->at;
-	struct option o = choose_option(s, enabled, by_default);
+	struct option o = choose_option(s, enabled, by_default, last);
 
 	s->stepped = false;
 
@@ -404,7 +267,7 @@ static u32 dpor_pick(struct strategy *base, const struct decision *d)
 		struct options all = {d->runnable, 0};
 
 		memset(open, 0, sizeof(open));
-		o = choose_and_begin(s, &all, by_default, open);
+		o = choose_and_begin(s, &all, by_default, HB_NONE, open);
 		return o.cpu;
 	}
 	if (unlikely(!s->m))
@@ -414,7 +277,8 @@ static u32 dpor_pick(struct strategy *base, const struct decision *d)
 		open[i] = (d->runnable & (1ULL << i)) && can_take(s, i, &d->pending[i]);
 	if (!(enabled.step & (1ULL << by_default)))
 		by_default = (u32)__builtin_ctzll(enabled.step ? enabled.step : enabled.take);
-	o = choose_and_begin(s, &enabled, by_default, open);
+	o = choose_and_begin(s, &enabled, by_default,
+			     enabled.step & (1ULL << d->last) ? d->last : HB_NONE, open);
 	/* Whether it takes its interrupt is asked at once. */
 	s->armed = open[o.cpu] && s->m->vcpus[o.cpu].pending;
 	s->armed_option = o;
@@ -432,7 +296,7 @@ static u32 interrupt_alone(struct strategy_dpor *s, u32 cpu)
 	if (unlikely(!s->m))
 		learn_machine(s);
 	open[cpu] = true;
-	return choose_and_begin(s, &enabled, cpu, open).take;
+	return choose_and_begin(s, &enabled, cpu, cpu, open).take;
 }
 
 static u32 enumerate(struct strategy_dpor *s, u32 n)
@@ -441,8 +305,8 @@ static u32 enumerate(struct strategy_dpor *s, u32 n)
 
 	if (s->asleep)
 		return 0;
-	if (s->at < s->nr) {
-		node = &s->nodes[s->at];
+	if (s->at < s->nodes.nr) {
+		node = &s->nodes.nodes[s->at];
 		if (node->is_choice && node->n == n) {
 			if (s->at == s->changed)
 				s->changed_event = s->trace.nr ? s->trace.nr - 1 : 0;
@@ -450,9 +314,9 @@ static u32 enumerate(struct strategy_dpor *s, u32 n)
 			return node->value;
 		}
 		s->diverged = true;
-		cut(s, s->at);
+		nodes_cut(&s->nodes, s->at);
 	}
-	node = node_add(s);
+	node = node_add(&s->nodes);
 	if (!node)
 		return 0;
 	node->is_choice = true;
@@ -501,6 +365,7 @@ static void dpor_step(struct strategy *base, u32 cpu, const struct pending_acces
 		kind = kind == HB_READ ? HB_READ : HB_WRITE;
 	}
 	s->armed = false;
+	s->waits &= ~(1ULL << cpu);
 	event_of(s, cpu);
 	/* An event for each access, though nobody was asked. The access behind which an interrupt
 	 * came belongs to the last one of the handler: nobody can come between. */
@@ -539,24 +404,15 @@ static struct option option_of_event(const struct hb_event *e)
 	return (struct option){e->cpu, e->by_choice};
 }
 
-/* @race->later is to come before @race->earlier in some schedule: one of those with which that can
- * begin must be tried where the earlier one was chosen. */
-static void note_race(void *arg, const struct hb_race *race)
+/* @own, or one with which what leads to it can begin, is to be tried at @n: with no bound. */
+static void note_source(struct strategy_dpor *s, struct node *n, const struct hb_race *race,
+			struct option own)
 {
-	struct strategy_dpor *s = arg;
-	const struct hb_event *events = s->trace.events;
-	const struct hb_event *later = &events[race->later];
-	struct option own = {later->cpu, race->interrupt ? !later->ticked : later->by_choice};
-	u32 node = events[race->earlier].node;
 	struct option first = {0};
 	bool found = false;
-	struct node *n;
 
-	if (node == HB_NONE)
-		return;
-	n = &s->nodes[node];
-	if (race->initial && in(&n->enabled, own)) {
-		if (in(&n->backtrack, own))
+	if (race->initial && options_have(&n->enabled, own)) {
+		if (options_have(&n->backtrack, own))
 			return;
 		first = own;
 		found = true;
@@ -566,22 +422,98 @@ static void note_race(void *arg, const struct hb_race *race)
 
 		if (race->first[cpu] == HB_NONE)
 			continue;
-		o = option_of_event(&events[race->first[cpu]]);
-		if (!in(&n->enabled, o))
+		o = option_of_event(&s->trace.events[race->first[cpu]]);
+		if (!options_have(&n->enabled, o))
 			continue;
-		if (in(&n->backtrack, o))
+		if (options_have(&n->backtrack, o))
 			return;
 		if (!found)
 			first = o;
 		found = true;
 	}
-	if (found) {
-		insert(&n->backtrack, first);
+	if (found)
+		options_add(&n->backtrack, first);
+	else
+		options_add_all(&n->backtrack, &n->enabled);
+}
+
+/* The same with a bound, where what is at hand may cost too much: @own itself, else everything. */
+static void note_bounded(struct node *n, struct option own, struct option next)
+{
+	if (!options_have(&n->enabled, own) && !options_have(&n->enabled, next)) {
+		options_add_all(&n->backtrack, &n->enabled);
 		return;
 	}
-	s->fallbacks++;
-	n->backtrack.step |= n->enabled.step;
-	n->backtrack.take |= n->enabled.take;
+	if (options_have(&n->enabled, own))
+		options_add(&n->backtrack, own);
+	if (options_have(&n->enabled, next))
+		options_add(&n->backtrack, next);
+}
+
+/* The event with which @event's vCPU began to run without a break. */
+static u32 first_of_run(const struct hb_trace *t, u32 event)
+{
+	while (event && t->events[event - 1].cpu == t->events[event].cpu)
+		event--;
+	return event;
+}
+
+/* The first event of @later's vCPU behind @earlier. */
+static u32 next_of(const struct hb_trace *t, u32 earlier, u32 later)
+{
+	u32 cpu = t->events[later].cpu;
+
+	for (u32 i = earlier + 1; i < later; i++) {
+		if (t->events[i].cpu == cpu)
+			return i;
+	}
+	return later;
+}
+
+/* @race->later is to come before @race->earlier in some schedule: one of those with which that can
+ * begin must be tried where the earlier one was chosen. */
+static void note_race(void *arg, const struct hb_race *race)
+{
+	struct strategy_dpor *s = arg;
+	const struct hb_event *events = s->trace.events;
+	const struct hb_event *later = &events[race->later];
+	struct option own = {later->cpu, race->interrupt ? !later->ticked : later->by_choice};
+	u32 node = events[race->earlier].node;
+	struct option next;
+
+	if (s->bound == UNBOUNDED) {
+		if (node != HB_NONE)
+			note_source(s, &s->nodes.nodes[node], race, own);
+		return;
+	}
+	next = own;
+	if (!race->interrupt)
+		next = option_of_event(&events[next_of(&s->trace, race->earlier, race->later)]);
+	if (node != HB_NONE)
+		note_bounded(&s->nodes.nodes[node], own, next);
+	/* To stop the earlier one's vCPU there is a deviation; not to let it begin may be none. */
+	node = events[first_of_run(&s->trace, race->earlier)].node;
+	if (node != HB_NONE)
+		note_bounded(&s->nodes.nodes[node], own, next);
+}
+
+/* The end of a schedule depends on everything: who could have gone on and did not is to do so before
+ * it, in some schedule. */
+static void note_end(struct strategy_dpor *s)
+{
+	u32 last = nodes_last_options(&s->nodes, s->nodes.nr);
+	struct options left;
+	struct node *n;
+
+	if (last == HB_NONE)
+		return;
+	n = &s->nodes.nodes[last];
+	left = n->enabled;
+	for (u32 i = n->first_event; i < s->trace.nr; i++) {
+		left.step &= ~(1ULL << s->trace.events[i].cpu);
+		left.take &= ~(1ULL << s->trace.events[i].cpu);
+	}
+	options_add_all(&n->backtrack, &left);
 }
 
 /* Adds the accesses of the event that @n's option began to what is known of the option. */
@@ -591,7 +523,7 @@ static void gather_own(struct strategy_dpor *s, struct node *n)
 	struct hb_access *own = realloc(n->own, (n->nr_own + e->nr_accesses + 1) * sizeof(*own));
 
 	if (!own) {
-		s->lost = true;
+		s->nodes.lost = true;
 		return;
 	}
 	n->own = own;
@@ -607,13 +539,32 @@ static void gather_own(struct strategy_dpor *s, struct node *n)
 	}
 }
 
+/* Takes out of @set what @n has no deviations left for. */
+static void leave_out(struct strategy_dpor *s, const struct node *n, struct options *set)
+{
+	for (u32 take = 0; take < 2; take++) {
+		u64 *word = take ? &set->take : &set->step;
+
+		for (u64 left = *word; left; left &= left - 1) {
+			u32 cpu = (u32)__builtin_ctzll(left);
+
+			if (n->spent + option_price(n, (struct option){cpu, take}) <= s->bound)
+				continue;
+			*word &= ~(1ULL << cpu);
+			s->cut_off = true;
+		}
+	}
+}
+
 /* The option chosen at @n is done with: the next one that was noted. False: none is left. */
 static bool next_option(struct strategy_dpor *s, struct node *n)
 {
 	struct options left;
 
-	insert(&n->done, n->chosen);
-	add_sleeper(s, n, (struct sleeper){n->chosen, n->own, n->nr_own, false});
+	options_add(&n->done, n->chosen);
+	if (s->bound == UNBOUNDED)
+		node_add_sleeper(&s->nodes, n,
+				 (struct sleeper){n->chosen, n->own, n->nr_own, false});
 	/* Its interrupt could come later, too. */
 	if (n->chosen.take)
 		n->backtrack.step |= n->enabled.step & (1ULL << n->chosen.cpu);
@@ -621,22 +572,51 @@ static bool next_option(struct strategy_dpor *s, struct node *n)
 	n->nr_own = 0;
 	left = (struct options){n->backtrack.step & ~n->done.step,
 				n->backtrack.take & ~n->done.take};
-	return first_awake(n, &left, n->chosen.cpu, &n->chosen);
+	leave_out(s, n, &left);
+	return node_first_awake(n, &left, n->chosen.cpu, &n->chosen);
+}
+
+static bool next_value(struct strategy_dpor *s, struct node *n)
+{
+	if (n->value + 1 == n->n)
+		return false;
+	if (n->spent + 1 > s->bound) {
+		s->cut_off = true;
+		return false;
+	}
+	n->value++;
+	return true;
 }
 
 /* Goes back to the last node at which something is left; false: nothing is. */
 static bool go_back(struct strategy_dpor *s)
 {
-	while (s->nr) {
-		struct node *n = &s->nodes[s->nr - 1];
+	while (s->nodes.nr) {
+		struct node *n = &s->nodes.nodes[s->nodes.nr - 1];
 
-		if (n->is_choice ? ++n->value < n->n : next_option(s, n)) {
-			s->changed = s->nr - 1;
+		if (n->is_choice ? next_value(s, n) : next_option(s, n)) {
+			s->changed = s->nodes.nr - 1;
 			return true;
 		}
-		cut(s, s->nr - 1);
+		nodes_cut(&s->nodes, s->nodes.nr - 1);
 	}
 	return false;
+}
+
+/* Nothing is left of this round. */
+static void next_round(struct strategy_dpor *s)
+{
+	if (!s->cut_off || s->bound == s->last_bound) {
+		s->base.exhausted = true;
+		return;
+	}
+	if (s->last_bound == UNBOUNDED && s->bound == LAST_ROUND)
+		s->bound = UNBOUNDED;
+	else
+		s->bound++;
+	s->cut_off = false;
+	s->in_round = 0;
+	s->changed = 0;
 }
 
 static void dpor_end(struct strategy *base, const struct explore_stats *stats)
@@ -648,11 +628,12 @@ static void dpor_end(struct strategy *base, const struct explore_stats *stats)
 	if (s->base.exhausted)
 		return;
 	s->schedules++;
+	s->in_round++;
 	s->redundant += s->asleep;
-	s->lost |= s->trace.lost;
-	if (s->at < s->nr) {
+	s->nodes.lost |= s->trace.lost;
+	if (s->at < s->nodes.nr) {
 		s->diverged = true;
-		cut(s, s->at);
+		nodes_cut(&s->nodes, s->at);
 	}
 	if (s->trace.lost) {
 		s->base.exhausted = true;
@@ -661,13 +642,50 @@ static void dpor_end(struct strategy *base, const struct explore_stats *stats)
 	if (s->m && machine_stopping(s->m))
 		s->shortened = true;
 	hb_races(&s->trace, s->changed_event, s->asleep ? s->searched : s->trace.nr, note_race, s);
-	first = last_options(s, min(s->changed + 1, s->nr));
-	for (u32 i = first == HB_NONE ? 0 : first; i < s->nr; i++) {
-		if (!s->nodes[i].is_choice)
-			gather_own(s, &s->nodes[i]);
+	if (!s->asleep && !s->shortened)
+		note_end(s);
+	first = nodes_last_options(&s->nodes, min(s->changed + 1, s->nodes.nr));
+	for (u32 i = first == HB_NONE ? 0 : first; s->bound == UNBOUNDED && i < s->nodes.nr; i++) {
+		if (!s->nodes.nodes[i].is_choice)
+			gather_own(s, &s->nodes.nodes[i]);
 	}
 	if (!go_back(s))
-		s->base.exhausted = true;
+		next_round(s);
+}
+
+/* What was exhausted, and how much of the rest was run. */
+static int describe_search(const struct strategy_dpor *s, char *text, size_t size)
+{
+	bool ended = s->base.exhausted && !s->nodes.lost;
+	char done[96] = "", round[96] = "";
+	/* The bound below which nothing is left, plus one. */
+	u32 below = ended && s->cut_off	    ? s->bound + 1
+		    : s->bound == UNBOUNDED ? LAST_ROUND + 1
+					    : s->bound;
+
+	if (ended && !s->cut_off)
+		return snprintf(text, size,
+				"at least one schedule of each class, all classes exhausted: "
+				"%" PRIu64 " schedules, the last %" PRIu64 " of them with %" PRIu64
+				" equivalent to one before",
+				s->schedules, s->in_round, s->redundant);
+	if (s->straight)
+		below = 0;
+	if (below)
+		snprintf(done, sizeof(done),
+			 "at least one schedule of each class that %u deviation%s reach%s",
+			 below - 1, below == 2 ? "" : "s", below == 2 ? "es" : "");
+	if (s->bound == UNBOUNDED)
+		snprintf(round, sizeof(round), "any number of deviations");
+	else
+		snprintf(round, sizeof(round), "at most %u", s->bound);
+	if (ended)
+		return snprintf(text, size, "%s, exhausted: %" PRIu64 " schedules; not the others",
+				done, s->schedules);
+	return snprintf(text, size,
+			"%s%s%" PRIu64 " schedules with %s, not exhausted, %" PRIu64
+			" of them equivalent to one before",
+			done, below ? ", and " : "", s->in_round, round, s->redundant);
 }
 
 static void dpor_bound(const struct strategy *base, char *text, size_t size)
@@ -679,28 +697,22 @@ static void dpor_bound(const struct strategy *base, char *text, size_t size)
 		snprintf(text, size, "nothing: dpor is done by the first worker alone");
 		return;
 	}
-	n = snprintf(text, size,
-		     "%s: %" PRIu64 " schedules, %" PRIu64
-		     " of them equivalent to one before; TLB evictions and fills %s",
-		     s->base.exhausted && !s->lost
-			     ? "at least one schedule of each class, all classes exhausted"
-			     : "classes of schedules, not exhausted",
-		     s->schedules, s->redundant, s->with_tlb ? "included" : "left out");
+	n = describe_search(s, text, size);
 	if (n < 0 || (size_t)n >= size)
 		return;
-	snprintf(text + n, size - (size_t)n, "%s%s%s",
+	snprintf(text + n, size - (size_t)n, "; TLB evictions and fills %s%s%s%s",
+		 s->with_tlb ? "included" : "left out",
 		 s->diverged ? "; a schedule did not repeat its beginning, so some are missing"
 			     : "",
 		 s->shortened ? "; what comes after a violation is not searched" : "",
-		 s->lost ? "; memory ran out" : "");
+		 s->nodes.lost ? "; memory ran out" : "");
 }
 
 static void dpor_destroy(struct strategy *base)
 {
 	struct strategy_dpor *s = (struct strategy_dpor *)base;
 
-	cut(s, 0);
-	free(s->nodes);
+	nodes_destroy(&s->nodes);
 	hb_destroy(&s->trace);
 	free(s);
 }
@@ -719,24 +731,79 @@ static const struct strategy_ops dpor_ops = {
 	.destroy = dpor_destroy,
 };
 
-#define WITHOUT_TLB "no-tlb"
+/* What the parameter says. */
+struct dpor_words {
+	bool no_tlb, all, bounded;
+	u32 bound;
+};
+
+/* Reads the word of @length characters at @text; false: it is none. */
+static bool read_word(struct dpor_words *words, const char *text, size_t length)
+{
+	bool *flag;
+
+	if (length == 6 && !strncmp(text, "no-tlb", length))
+		flag = &words->no_tlb;
+	else if (length == 3 && !strncmp(text, "all", length))
+		flag = &words->all;
+	else
+		flag = &words->bounded;
+	if (*flag)
+		return false;
+	*flag = true;
+	if (flag != &words->bounded)
+		return true;
+	if (!length || length > 2)
+		return false;
+	for (; length; length--, text++) {
+		if (*text < '0' || *text > '9')
+			return false;
+		words->bound = words->bound * 10 + (u32)(*text - '0');
+	}
+	return words->bound <= DPOR_BOUND_MAX;
+}
+
+/* Words joined with +; false: not all of them can be read. */
+static bool read_words(struct dpor_words *words, const char *parameter)
+{
+	*words = (struct dpor_words){0};
+	while (*parameter) {
+		size_t length = strcspn(parameter, "+");
+
+		if (!read_word(words, parameter, length))
+			return false;
+		parameter += length;
+		if (*parameter && !*++parameter)
+			return false;
+	}
+	return !(words->all && words->bounded);
+}
+
+_Static_assert(DPOR_BOUND_MAX == 16, "the message below has it");
 
 const char *strategy_dpor_refusal(const char *parameter)
 {
-	if (!*parameter || !strcmp(parameter, WITHOUT_TLB))
+	struct dpor_words words;
+
+	if (read_words(&words, parameter))
 		return NULL;
-	return "takes no-tlb or nothing, as in dpor:no-tlb";
+	return "takes a bound from 0 to 16 or all, and no-tlb, as in dpor:2+no-tlb";
 }
 
 struct strategy *strategy_dpor_create(const char *parameter, const struct strategy_place *place)
 {
 	struct strategy_dpor *s = calloc(1, sizeof(*s));
+	struct dpor_words words;
 
 	if (!s)
 		return NULL;
+	read_words(&words, parameter);
 	s->base.ops = &dpor_ops;
 	s->base.one_seed = true;
 	s->place = *place;
-	s->with_tlb = !*parameter;
+	s->with_tlb = !words.no_tlb;
+	s->straight = words.all;
+	s->bound = words.all ? UNBOUNDED : 0;
+	s->last_bound = words.bounded ? words.bound : UNBOUNDED;
 	return &s->base;
 }

@@ -3,104 +3,14 @@
  * dfs:B and dpor on machines small enough to count by hand: how many schedules there are with so
  * many deviations, how many classes, and that both see all outcomes.
  */
-#include <stdlib.h>
 #include <string.h>
 
-#include "engine/explore_coverage.h"
-#include "tests/engine_machine.h"
-
-#define OUTCOMES_MAX 200000
-#define SHARED_WORDS 16
-
-/* What a search has seen. */
-struct search {
-	u64 schedules;
-	u64 outcomes, classes; /* distinct ones */
-	u64 ends[8];	       /* by enum machine_end */
-	bool exhausted;
-	char bound[400];
-};
-
-static int by_value(const void *a, const void *b)
-{
-	u64 x = *(const u64 *)a, y = *(const u64 *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static u64 distinct(u64 *values, u64 n)
-{
-	u64 nr = 0;
-
-	qsort(values, n, sizeof(*values), by_value);
-	for (u64 i = 0; i < n; i++)
-		nr += !i || values[i] != values[i - 1];
-	return nr;
-}
-
-/* FNV-1a over what the program has left behind. */
-static u64 outcome_of(const struct bare_machine *b, u64 bytes, enum machine_end end)
-{
-	const unsigned char *p = b->shared;
-	u64 hash = 0xcbf29ce484222325ULL ^ (u64)end;
-
-	for (u64 i = 0; i < bytes; i++)
-		hash = (hash ^ p[i]) * 0x100000001b3ULL;
-	return hash;
-}
-
-static struct search search_seeded(const struct bare_program *p, u64 seed, const char *name,
-				   u32 worker, u32 nr_workers, u64 limit)
-{
-	u64 *outcomes = calloc(OUTCOMES_MAX, sizeof(*outcomes));
-	u64 *classes = calloc(OUTCOMES_MAX, sizeof(*classes));
-	struct search found = {0};
-	struct bare_machine b;
-
-	cr_assert(outcomes && classes);
-	bare_create(&b, p, seed);
-	strategy_destroy(b.strategy);
-	b.strategy = strategy_create_at(name, &(struct strategy_place){worker, nr_workers});
-	cr_assert_not_null(b.strategy, "%s", name);
-	cr_assert(b.strategy->one_seed);
-	cr_assert_eq(explore_coverage_on(b.m), 0);
-	while (!b.strategy->exhausted && found.schedules < limit) {
-		enum machine_end end;
-
-		bare_reset(&b, p, seed);
-		end = bare_explore(&b);
-		found.ends[end]++;
-		outcomes[found.schedules] = outcome_of(&b, p->shared_bytes, end);
-		classes[found.schedules++] = b.m->coverage->class_hash;
-	}
-	found.exhausted = b.strategy->exhausted;
-	b.strategy->ops->bound(b.strategy, found.bound, sizeof(found.bound));
-	found.outcomes = distinct(outcomes, found.schedules);
-	found.classes = distinct(classes, found.schedules);
-	free(outcomes);
-	free(classes);
-	bare_destroy(&b);
-	return found;
-}
-
-static struct search search_at(const struct bare_program *p, const char *name, u32 worker,
-			       u32 nr_workers, u64 limit)
-{
-	return search_seeded(p, 1, name, worker, nr_workers, limit);
-}
-
-static struct search search(const struct bare_program *p, const char *name)
-{
-	struct search found = search_at(p, name, 0, 1, OUTCOMES_MAX);
-
-	cr_assert(found.exhausted, "%s", found.bound);
-	return found;
-}
+#include "tests/engine_search.h"
 
 /* dpor and a dfs without an effective bound see the same: returns what dpor saw. */
 static struct search agree(const struct bare_program *p)
 {
-	struct search all = search(p, "dfs:16"), reduced = search(p, "dpor");
+	struct search all = search(p, "dfs:16"), reduced = search(p, "dpor:all");
 
 	cr_expect_eq(reduced.outcomes, all.outcomes, "%llu outcomes, %llu by dfs (%llu schedules)",
 		     (unsigned long long)reduced.outcomes, (unsigned long long)all.outcomes,
@@ -141,7 +51,7 @@ Test(engine_systematic, independent_writers_are_one_class)
 		struct bare_program p = {.cpus = cpus,
 					 .vcpu_main = write_own,
 					 .shared_bytes = SHARED_WORDS * sizeof(u64)};
-		struct search s = search(&p, "dpor");
+		struct search s = search(&p, "dpor:all");
 
 		cr_expect_eq(s.schedules, 1, "%u writers: %s", cpus, s.bound);
 		cr_expect_eq(s.classes, 1);
@@ -156,7 +66,7 @@ Test(engine_systematic, writers_of_one_word_are_a_class_for_each_order)
 		struct bare_program p = {.cpus = cpus,
 					 .vcpu_main = write_same,
 					 .shared_bytes = SHARED_WORDS * sizeof(u64)};
-		struct search s = search(&p, "dpor");
+		struct search s = search(&p, "dpor:all");
 
 		cr_expect_eq(s.classes, factorial[cpus], "%u writers: %llu classes", cpus,
 			     (unsigned long long)s.classes);
@@ -194,7 +104,7 @@ Test(engine_systematic, readers_do_not_depend_on_each_other)
 		struct bare_program p = {.cpus = cpus,
 					 .vcpu_main = write_or_read,
 					 .shared_bytes = SHARED_WORDS * sizeof(u64)};
-		struct search s = search(&p, "dpor");
+		struct search s = search(&p, "dpor:all");
 
 		cr_expect_eq(s.classes, 1ULL << (cpus - 1));
 		cr_expect_eq(s.outcomes, 1ULL << (cpus - 1));
@@ -256,32 +166,14 @@ struct locked {
 	u64 count, order;
 };
 
-static void lock(u32 *word)
-{
-	struct spin spin = {0};
-
-	explore_hook(word, ACCESS_LOCK);
-	while (__atomic_exchange_n(word, 1, __ATOMIC_ACQUIRE)) {
-		while (__atomic_load_n(word, __ATOMIC_RELAXED))
-			cpu_relax_on(word, &spin);
-		explore_hook(word, ACCESS_LOCK);
-	}
-}
-
-static void unlock(u32 *word)
-{
-	explore_hook(word, ACCESS_UNLOCK);
-	__atomic_store_n(word, 0, __ATOMIC_RELEASE);
-}
-
 static void count_locked(struct vcpu *v)
 {
 	struct locked *l = shared_of(v);
 
-	lock(&l->lock);
+	bare_lock(&l->lock);
 	WRITE_ONCE(l->count, READ_ONCE(l->count) + 1);
 	l->order = l->order * 10 + v->id + 1;
-	unlock(&l->lock);
+	bare_unlock(&l->lock);
 }
 
 static void count_locked_twice(struct vcpu *v)
@@ -302,12 +194,12 @@ Test(engine_systematic, a_lock_is_a_class_for_each_order_of_its_holders)
 					 .vcpu_main = count_locked,
 					 .shared_bytes = sizeof(struct locked)};
 
-		s = search(&p, "dpor");
+		s = search(&p, "dpor:all");
 		cr_expect_eq(s.outcomes, factorial[cpus], "%u holders: %llu", cpus,
 			     (unsigned long long)s.outcomes);
 		cr_expect_eq(s.schedules, factorial[cpus], "%u holders: %s", cpus, s.bound);
 	}
-	s = search(&twice, "dpor");
+	s = search(&twice, "dpor:all");
 	cr_expect_eq(s.outcomes, 6);
 	cr_expect_eq(s.schedules, 6, "%s", s.bound);
 }
@@ -334,7 +226,7 @@ Test(engine_systematic, who_spins_waits_for_the_store)
 		struct bare_program p = {.cpus = cpus,
 					 .vcpu_main = pass_on,
 					 .shared_bytes = SHARED_WORDS * sizeof(u64)};
-		struct search s = search(&p, "dpor");
+		struct search s = search(&p, "dpor:all");
 
 		cr_expect_eq(s.ends[MACHINE_FINISHED], s.schedules);
 		cr_expect_eq(s.outcomes, 1);
@@ -347,10 +239,10 @@ static void dine(struct vcpu *v)
 {
 	struct locked *l = shared_of(v);
 
-	lock(&l[v->id].lock);
-	lock(&l[1 - v->id].lock);
-	unlock(&l[1 - v->id].lock);
-	unlock(&l[v->id].lock);
+	bare_lock(&l[v->id].lock);
+	bare_lock(&l[1 - v->id].lock);
+	bare_unlock(&l[1 - v->id].lock);
+	bare_unlock(&l[v->id].lock);
 }
 
 Test(engine_systematic, a_deadlock_is_found)
@@ -358,7 +250,7 @@ Test(engine_systematic, a_deadlock_is_found)
 	static const struct bare_program p = {
 		.cpus = 2, .vcpu_main = dine, .shared_bytes = 2 * sizeof(struct locked)};
 
-	cr_expect_gt(search(&p, "dpor").ends[MACHINE_DEADLOCK], 0);
+	cr_expect_gt(search(&p, "dpor:all").ends[MACHINE_DEADLOCK], 0);
 	cr_expect_gt(search(&p, "dfs:1").ends[MACHINE_DEADLOCK], 0);
 	cr_expect_eq(search(&p, "dfs:0").ends[MACHINE_DEADLOCK], 0);
 }
@@ -407,7 +299,7 @@ Test(engine_systematic, an_interrupt_comes_wherever_it_can)
 					      .vcpu_main = interrupt_steps,
 					      .interrupt = note_where,
 					      .shared_bytes = SHARED_WORDS * sizeof(u64)};
-	struct search all = search(&p, "dfs:16"), reduced = search(&p, "dpor");
+	struct search all = search(&p, "dfs:16"), reduced = search(&p, "dpor:all");
 
 	/* Seen at 1, 2, 5 and at the end. */
 	cr_expect_eq(all.outcomes, 4);
@@ -442,7 +334,7 @@ Test(engine_systematic, an_interrupt_may_be_late)
 					      .vcpu_main = interrupt_late,
 					      .interrupt = note_where,
 					      .shared_bytes = SHARED_WORDS * sizeof(u64)};
-	struct search all = search(&p, "dfs:16"), reduced = search(&p, "dpor");
+	struct search all = search(&p, "dfs:16"), reduced = search(&p, "dpor:all");
 
 	cr_expect_eq(reduced.outcomes, all.outcomes, "%llu, %llu by dfs: %s",
 		     (unsigned long long)reduced.outcomes, (unsigned long long)all.outcomes,
@@ -465,137 +357,13 @@ Test(engine_systematic, choices_have_all_their_values)
 {
 	static const struct bare_program p = {
 		.cpus = 2, .vcpu_main = choose_data, .shared_bytes = SHARED_WORDS * sizeof(u64)};
-	struct search all = search(&p, "dfs:16"), reduced = search(&p, "dpor");
+	struct search all = search(&p, "dfs:16"), reduced = search(&p, "dpor:all");
 
 	/* 9 pairs of values, 4 of failures, 2 orders of the stores. */
 	cr_expect_leq(reduced.schedules, 72, "%s", reduced.bound);
 	cr_expect_eq(reduced.classes, all.classes);
-	cr_expect_eq(search(&p, "dpor:no-tlb").schedules, reduced.schedules);
+	cr_expect_eq(search(&p, "dpor:all+no-tlb").schedules, reduced.schedules);
 }
-
-/* --- Drawn programs ------------------------------------------------------------------------- */
-
-enum drawn_op {
-	DRAWN_LOAD,
-	DRAWN_STORE,
-	DRAWN_ADD,
-	DRAWN_LOCKED,
-	DRAWN_RAISE,
-	DRAWN_MASKED,
-	NR_DRAWN
-};
-
-/* Each is some thousand schedules, which sanitizers make 20 times slower. */
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define DRAWN_PROGRAMS 4
-#else
-#define DRAWN_PROGRAMS 400
-#endif
-
-#define DRAWN_CPUS 3
-#define DRAWN_OPS 3
-#define DRAWN_WORDS 2
-
-struct drawn {
-	u32 lock, pad;
-	u64 words[DRAWN_WORDS];
-	/* What each vCPU has seen: a number in which every value that it read counts. */
-	u64 seen[DRAWN_CPUS];
-};
-
-static void saw(struct vcpu *v, u64 value)
-{
-	struct drawn *d = shared_of(v);
-
-	d->seen[v->id] = d->seen[v->id] * 31 + value + 1;
-}
-
-static __attribute__((unused)) void drawn_interrupt(struct vcpu *v, u32 bits)
-{
-	struct drawn *d = shared_of(v);
-
-	if (!(bits & PENDING_CALL_FUNCTION))
-		return;
-	saw(v, READ_ONCE(d->words[0]) + 100);
-	WRITE_ONCE(d->words[1], 7 + v->id);
-}
-
-static void drawn_op(struct vcpu *v, u32 op, u32 word)
-{
-	struct drawn *d = shared_of(v);
-	u32 flags;
-
-	switch (op) {
-	case DRAWN_LOAD:
-		saw(v, READ_ONCE(d->words[word]));
-		break;
-	case DRAWN_STORE:
-		WRITE_ONCE(d->words[word], v->id + 1);
-		break;
-	case DRAWN_ADD:
-		saw(v, atomic_add_return(10, &d->words[word]));
-		break;
-	case DRAWN_LOCKED:
-		lock(&d->lock);
-		WRITE_ONCE(d->words[word], READ_ONCE(d->words[word]) * 2 + v->id + 1);
-		unlock(&d->lock);
-		break;
-	case DRAWN_RAISE:
-		(void)vcpu_raise(&v->machine->vcpus[(v->id + 1) % v->machine->nr_vcpus],
-				 PENDING_CALL_FUNCTION);
-		break;
-	default:
-		flags = local_irq_save();
-		saw(v, READ_ONCE(d->words[word]));
-		WRITE_ONCE(d->words[1 - word], 20 + v->id);
-		local_irq_restore(flags);
-	}
-}
-
-/* The machine's seed is the same for all schedules of a program: it draws the program. */
-static __attribute__((unused)) void run_drawn(struct vcpu *v)
-{
-	struct rng rng = v->rng;
-	u32 n = v->machine->nr_vcpus == 2 ? DRAWN_OPS : DRAWN_OPS - 1;
-
-	v->preempt_count = 0;
-	for (u32 i = 0; i < n; i++) {
-		u32 op = random_below(&rng, NR_DRAWN), word = random_below(&rng, DRAWN_WORDS);
-
-		drawn_op(v, op, word);
-	}
-	/* What is pending is taken at last, as by a CPU that goes idle. */
-	local_irq_disable();
-	(void)vcpu_raise(v, PENDING_RESCHEDULE);
-	vcpu_halt();
-}
-
-#ifndef __SANITIZE_THREAD__
-Test(engine_systematic, drawn_programs_have_all_their_outcomes)
-{
-	u64 programs = DRAWN_PROGRAMS, compared = 0;
-
-	for (u64 seed = 1; seed <= programs; seed++) {
-		struct bare_program p = {.cpus = 2 + seed % 2,
-					 .vcpu_main = run_drawn,
-					 .interrupt = drawn_interrupt,
-					 .shared_bytes = sizeof(struct drawn)};
-		struct search all, reduced;
-
-		reduced = search_seeded(&p, seed, "dpor", 0, 1, OUTCOMES_MAX);
-		cr_expect(reduced.exhausted, "program %llu: %s", (unsigned long long)seed,
-			  reduced.bound);
-		all = search_seeded(&p, seed, "dfs:3", 0, 1, OUTCOMES_MAX);
-		/* Three deviations need not reach all that there is. */
-		cr_expect_geq(reduced.outcomes, all.outcomes,
-			      "program %llu: %llu outcomes, %llu by dfs; %s",
-			      (unsigned long long)seed, (unsigned long long)reduced.outcomes,
-			      (unsigned long long)all.outcomes, reduced.bound);
-		compared++;
-	}
-	cr_expect_eq(compared, programs);
-}
-#endif
 
 /* --- Bounds --------------------------------------------------------------------------------- */
 
@@ -715,5 +483,17 @@ Test(engine_systematic, parameters)
 	cr_expect_not_null(strategy_refusal("dfs:-1"));
 	cr_expect_not_null(strategy_refusal("dfs:2x"));
 	cr_expect_not_null(strategy_refusal("dfs:99999999999"));
-	cr_expect_not_null(strategy_refusal("dpor:2"));
+	cr_expect_null(strategy_refusal("dpor:all"));
+	cr_expect_null(strategy_refusal("dpor:2"));
+	cr_expect_null(strategy_refusal("dpor:16+no-tlb"));
+	cr_expect_null(strategy_refusal("dpor:no-tlb+0"));
+	cr_expect_not_null(strategy_refusal("dpor:17"));
+	cr_expect_not_null(strategy_refusal("dpor:99999999999"));
+	cr_expect_not_null(strategy_refusal("dpor:-1"));
+	cr_expect_not_null(strategy_refusal("dpor:2x"));
+	cr_expect_not_null(strategy_refusal("dpor:2+"));
+	cr_expect_not_null(strategy_refusal("dpor:+2"));
+	cr_expect_not_null(strategy_refusal("dpor:2+2"));
+	cr_expect_not_null(strategy_refusal("dpor:2+all"));
+	cr_expect_not_null(strategy_refusal("dpor:no-tlb+no-tlb"));
 }

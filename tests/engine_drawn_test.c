@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * dpor against dfs on small drawn programs of bare vCPUs: nothing that the one sees escapes the
+ * other, with a bound and without.
+ */
+#include <stdio.h>
+
+#include "tests/engine_search.h"
+
+enum drawn_op {
+	DRAWN_LOAD,
+	DRAWN_STORE,
+	DRAWN_ADD,
+	DRAWN_LOCKED,
+	DRAWN_RAISE,
+	DRAWN_MASKED,
+	NR_DRAWN
+};
+
+/* Each is some thousand schedules, which sanitizers make 20 times slower. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define DRAWN_PROGRAMS 4
+#else
+#define DRAWN_PROGRAMS 400
+#endif
+
+#define DRAWN_CPUS 3
+#define DRAWN_OPS 3
+#define DRAWN_WORDS 2
+
+struct drawn {
+	u32 lock, pad;
+	u64 words[DRAWN_WORDS];
+	/* What each vCPU has seen: a number in which every value that it read counts. */
+	u64 seen[DRAWN_CPUS];
+};
+
+static void saw(struct vcpu *v, u64 value)
+{
+	struct drawn *d = shared_of(v);
+
+	d->seen[v->id] = d->seen[v->id] * 31 + value + 1;
+}
+
+static __attribute__((unused)) void drawn_interrupt(struct vcpu *v, u32 bits)
+{
+	struct drawn *d = shared_of(v);
+
+	if (!(bits & PENDING_CALL_FUNCTION))
+		return;
+	saw(v, READ_ONCE(d->words[0]) + 100);
+	WRITE_ONCE(d->words[1], 7 + v->id);
+}
+
+static void drawn_op(struct vcpu *v, u32 op, u32 word)
+{
+	struct drawn *d = shared_of(v);
+	u32 flags;
+
+	switch (op) {
+	case DRAWN_LOAD:
+		saw(v, READ_ONCE(d->words[word]));
+		break;
+	case DRAWN_STORE:
+		WRITE_ONCE(d->words[word], v->id + 1);
+		break;
+	case DRAWN_ADD:
+		saw(v, atomic_add_return(10, &d->words[word]));
+		break;
+	case DRAWN_LOCKED:
+		bare_lock(&d->lock);
+		WRITE_ONCE(d->words[word], READ_ONCE(d->words[word]) * 2 + v->id + 1);
+		bare_unlock(&d->lock);
+		break;
+	case DRAWN_RAISE:
+		(void)vcpu_raise(&v->machine->vcpus[(v->id + 1) % v->machine->nr_vcpus],
+				 PENDING_CALL_FUNCTION);
+		break;
+	default:
+		flags = local_irq_save();
+		saw(v, READ_ONCE(d->words[word]));
+		WRITE_ONCE(d->words[1 - word], 20 + v->id);
+		local_irq_restore(flags);
+	}
+}
+
+/* The machine's seed is the same for all schedules of a program: it draws the program. */
+static __attribute__((unused)) void run_drawn(struct vcpu *v)
+{
+	struct rng rng = v->rng;
+	u32 n = v->machine->nr_vcpus == 2 ? DRAWN_OPS : DRAWN_OPS - 1;
+
+	v->preempt_count = 0;
+	for (u32 i = 0; i < n; i++) {
+		u32 op = random_below(&rng, NR_DRAWN), word = random_below(&rng, DRAWN_WORDS);
+
+		drawn_op(v, op, word);
+	}
+	/* What is pending is taken at last, as by a CPU that goes idle. */
+	local_irq_disable();
+	(void)vcpu_raise(v, PENDING_RESCHEDULE);
+	vcpu_halt();
+}
+
+static const struct strategy_place alone = {0, 1};
+
+static struct bare_program drawn_program(u64 seed)
+{
+	return (struct bare_program){.cpus = 2 + seed % 2,
+				     .vcpu_main = run_drawn,
+				     .interrupt = drawn_interrupt,
+				     .shared_bytes = sizeof(struct drawn)};
+}
+
+static struct search search_drawn(u64 seed, const char *name, struct search_set *classes)
+{
+	struct bare_program p = drawn_program(seed);
+	struct search s = search_classes(&p, seed, name, &alone, OUTCOMES_MAX, classes);
+
+	cr_expect(s.exhausted, "program %llu, %s: %s", (unsigned long long)seed, name, s.bound);
+	return s;
+}
+
+#ifndef __SANITIZE_THREAD__
+Test(engine_drawn, all_their_outcomes)
+{
+	u64 programs = DRAWN_PROGRAMS, compared = 0;
+
+	for (u64 seed = 1; seed <= programs; seed++) {
+		struct search reduced = search_drawn(seed, "dpor:all", NULL);
+		struct search all = search_drawn(seed, "dfs:3", NULL);
+
+		/* Three deviations need not reach all that there is. */
+		cr_expect_geq(reduced.outcomes, all.outcomes,
+			      "program %llu: %llu outcomes, %llu by dfs; %s",
+			      (unsigned long long)seed, (unsigned long long)reduced.outcomes,
+			      (unsigned long long)all.outcomes, reduced.bound);
+		compared++;
+	}
+	cr_expect_eq(compared, programs);
+}
+
+/* A round with a bound leaves no class out that a schedule within the bound has. (Where a vCPU
+ * tried in vain to take a lock makes classes only for dfs: those that dpor has are compared.) */
+Test(engine_drawn, a_bounded_round_has_the_classes_of_its_bound)
+{
+	u64 schedules[2] = {0};
+
+	for (u64 seed = 1; seed <= DRAWN_PROGRAMS; seed++) {
+		struct search_set known;
+
+		search_drawn(seed, "dpor:all", &known);
+		for (u32 bound = 0; bound <= 3; bound++) {
+			struct search_set of_all, of_reduced;
+			struct search all, reduced;
+			char name[16];
+
+			snprintf(name, sizeof(name), "dfs:%u", bound);
+			all = search_drawn(seed, name, &of_all);
+			search_keep(&of_all, &known);
+			snprintf(name, sizeof(name), "dpor:%u", bound);
+			reduced = search_drawn(seed, name, &of_reduced);
+			cr_expect_eq(search_missing(&of_all, &of_reduced), 0,
+				     "program %llu, bound %u: %llu of %llu classes missing; %s",
+				     (unsigned long long)seed, bound,
+				     (unsigned long long)search_missing(&of_all, &of_reduced),
+				     (unsigned long long)of_all.nr, reduced.bound);
+			cr_expect_geq(reduced.outcomes, all.outcomes,
+				      "program %llu, bound %u: %llu outcomes, dfs %llu",
+				      (unsigned long long)seed, bound,
+				      (unsigned long long)reduced.outcomes,
+				      (unsigned long long)all.outcomes);
+			schedules[0] += all.schedules;
+			schedules[1] += reduced.schedules;
+			free(of_all.values);
+			free(of_reduced.values);
+		}
+		free(known.values);
+	}
+	cr_expect_lt(schedules[1], schedules[0], "%llu, dfs %llu", (unsigned long long)schedules[1],
+		     (unsigned long long)schedules[0]);
+}
+
+/* The rounds end with all classes. (They have some of vain attempts besides.) */
+Test(engine_drawn, rounds_end_where_no_rounds_do)
+{
+	for (u64 seed = 1; seed <= DRAWN_PROGRAMS / 4; seed++) {
+		struct search_set straight, rounds;
+
+		search_drawn(seed, "dpor:all", &straight);
+		search_drawn(seed, "dpor", &rounds);
+		cr_expect_eq(search_missing(&straight, &rounds), 0, "program %llu: %llu, %llu",
+			     (unsigned long long)seed, (unsigned long long)straight.nr,
+			     (unsigned long long)rounds.nr);
+		free(straight.values);
+		free(rounds.values);
+	}
+}
+#endif

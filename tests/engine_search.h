@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Systematic searches of bare machines (engine_machine.h), to the end: how many schedules there
+ * were, which classes and outcomes.
+ */
+#ifndef TESTS_ENGINE_SEARCH_H
+#define TESTS_ENGINE_SEARCH_H
+
+#include <stdlib.h>
+
+#include "engine/explore_coverage.h"
+#include "tests/engine_machine.h"
+
+#define OUTCOMES_MAX 200000
+#define SHARED_WORDS 16
+
+/* Distinct values, in order. */
+struct search_set {
+	u64 *values, nr;
+};
+
+/* What a search has seen. */
+struct search {
+	u64 schedules;
+	u64 outcomes, classes; /* distinct ones */
+	u64 ends[8];	       /* by enum machine_end */
+	bool exhausted;
+	char bound[400];
+};
+
+static inline int search_by_value(const void *a, const void *b)
+{
+	u64 x = *(const u64 *)a, y = *(const u64 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static inline void search_distinct(struct search_set *s)
+{
+	u64 nr = 0;
+
+	qsort(s->values, s->nr, sizeof(*s->values), search_by_value);
+	for (u64 i = 0; i < s->nr; i++) {
+		if (!nr || s->values[i] != s->values[nr - 1])
+			s->values[nr++] = s->values[i];
+	}
+	s->nr = nr;
+}
+
+/* How many of @some are not in @all. */
+static inline u64 search_missing(const struct search_set *some, const struct search_set *all)
+{
+	u64 missing = 0, at = 0;
+
+	for (u64 i = 0; i < some->nr; i++) {
+		while (at < all->nr && all->values[at] < some->values[i])
+			at++;
+		missing += at == all->nr || all->values[at] != some->values[i];
+	}
+	return missing;
+}
+
+/* Leaves of @set only what is in @all, too. */
+static inline void search_keep(struct search_set *set, const struct search_set *all)
+{
+	u64 nr = 0;
+
+	for (u64 i = 0; i < set->nr; i++) {
+		struct search_set one = {&set->values[i], 1};
+
+		if (!search_missing(&one, all))
+			set->values[nr++] = set->values[i];
+	}
+	set->nr = nr;
+}
+
+/* FNV-1a over what the program has left behind. */
+static inline u64 search_outcome(const struct bare_machine *b, u64 bytes, enum machine_end end)
+{
+	const unsigned char *p = b->shared;
+	u64 hash = 0xcbf29ce484222325ULL ^ (u64)end;
+
+	for (u64 i = 0; i < bytes; i++)
+		hash = (hash ^ p[i]) * 0x100000001b3ULL;
+	return hash;
+}
+
+/* Worker number @place's share of the search @name of @p with machines of @seed, at most @limit
+ * schedules. @classes: if not NULL the classes seen; the caller frees its values. */
+static inline struct search search_classes(const struct bare_program *p, u64 seed, const char *name,
+					   const struct strategy_place *place, u64 limit,
+					   struct search_set *classes)
+{
+	struct search_set outcomes = {calloc(OUTCOMES_MAX, sizeof(u64)), 0};
+	struct search_set seen = {calloc(OUTCOMES_MAX, sizeof(u64)), 0};
+	struct search found = {0};
+	struct bare_machine b;
+
+	cr_assert(outcomes.values && seen.values);
+	bare_create(&b, p, seed);
+	strategy_destroy(b.strategy);
+	b.strategy = strategy_create_at(name, place);
+	cr_assert_not_null(b.strategy, "%s", name);
+	cr_assert(b.strategy->one_seed);
+	cr_assert_eq(explore_coverage_on(b.m), 0);
+	while (!b.strategy->exhausted && found.schedules < limit) {
+		enum machine_end end;
+
+		bare_reset(&b, p, seed);
+		end = bare_explore(&b);
+		found.ends[end]++;
+		found.schedules++;
+		outcomes.values[outcomes.nr++] = search_outcome(&b, p->shared_bytes, end);
+		seen.values[seen.nr++] = b.m->coverage->class_hash;
+	}
+	found.exhausted = b.strategy->exhausted;
+	b.strategy->ops->bound(b.strategy, found.bound, sizeof(found.bound));
+	search_distinct(&outcomes);
+	search_distinct(&seen);
+	found.outcomes = outcomes.nr;
+	found.classes = seen.nr;
+	free(outcomes.values);
+	if (classes)
+		*classes = seen;
+	else
+		free(seen.values);
+	bare_destroy(&b);
+	return found;
+}
+
+static inline struct search search_at(const struct bare_program *p, const char *name, u32 worker,
+				      u32 nr_workers, u64 limit)
+{
+	return search_classes(p, 1, name, &(struct strategy_place){worker, nr_workers}, limit,
+			      NULL);
+}
+
+static inline struct search search(const struct bare_program *p, const char *name)
+{
+	struct search found = search_at(p, name, 0, 1, OUTCOMES_MAX);
+
+	cr_assert(found.exhausted, "%s", found.bound);
+	return found;
+}
+
+/* A spinlock in the arena, as those of the kernel. */
+static inline void bare_lock(u32 *word)
+{
+	struct spin spin = {0};
+
+	explore_hook(word, ACCESS_LOCK);
+	while (__atomic_exchange_n(word, 1, __ATOMIC_ACQUIRE)) {
+		while (__atomic_load_n(word, __ATOMIC_RELAXED))
+			cpu_relax_on(word, &spin);
+		explore_hook(word, ACCESS_LOCK);
+	}
+}
+
+static inline void bare_unlock(u32 *word)
+{
+	explore_hook(word, ACCESS_UNLOCK);
+	__atomic_store_n(word, 0, __ATOMIC_RELEASE);
+}
+
+#endif
