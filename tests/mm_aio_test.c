@@ -3,7 +3,7 @@
  * Asynchronous requests: pages and address spaces that stay until the last one is done (seed_path
  * B1).
  */
-#include "mm_life_machine.h"
+#include "mm_life_seeds.h"
 
 #include "mm/aio.h"
 
@@ -15,52 +15,13 @@
 
 static const struct life_config small = {.nr_vcpus = 2, .nr_pages = SMALL_PAGES, .seed = 1};
 
+/* On one CPU a request begins when its program gives way. */
+static const struct life_config one_cpu = {.nr_vcpus = 1, .nr_pages = SMALL_PAGES};
+
 static void run_both(void (*entry)(void *))
 {
-	struct life l = {0};
-
-	life_create(&l, &small);
-	life_task(&l, 0, entry);
-	expect_clean(&l, life_run(&l, EXECUTOR_EXPLORE));
-	for (u32 i = 0; i < THREADED_RUNS; i++) {
-		life_again(&l, &small);
-		life_task(&l, 0, entry);
-		expect_clean(&l, life_run(&l, EXECUTOR_THREADS));
-	}
-	life_destroy(&l);
-}
-
-/* The seed that found one of @slugs; 0: all were clean. */
-static u64 explore_seeds(u32 knob, const char *slugs, void (*entry)(void *))
-{
-	struct life_config config = small;
-	struct life l = {0};
-	u64 found = 0;
-
-	config.knob = knob;
-	/* On one CPU a request begins when its program gives way. */
-	config.nr_vcpus = knob ? 1 : small.nr_vcpus;
-	for (u64 seed = 1; seed <= SEEDS && !found; seed++) {
-		enum machine_end end;
-
-		config.seed = seed;
-		if (seed == 1)
-			life_create(&l, &config);
-		else
-			life_again(&l, &config);
-		life_task(&l, 0, entry);
-		end = life_run(&l, EXECUTOR_EXPLORE);
-		if (!slugs) {
-			expect_clean(&l, end);
-		} else if (end == MACHINE_VIOLATION) {
-			cr_assert_not_null(strstr(slugs, life_slug(&l)), "seed %llu: %s: %s",
-					   (unsigned long long)seed, life_slug(&l),
-					   l.m->violations.first.message);
-			found = seed;
-		}
-	}
-	life_destroy(&l);
-	return found;
+	life_explore(&small, 1, entry, 1);
+	life_threads(&small, 1, entry, THREADED_RUNS);
 }
 
 static void submits(void *arg)
@@ -88,7 +49,7 @@ static void submits(void *arg)
 Test(mm_aio, the_end_of_an_mm_waits_for_its_requests)
 {
 	run_both(submits);
-	cr_assert_eq(explore_seeds(0, NULL, submits), 0);
+	life_explore(&small, 1, submits, SEEDS);
 }
 
 static void zaps_what_is_under_way(void *arg)
@@ -108,7 +69,7 @@ static void zaps_what_is_under_way(void *arg)
 Test(mm_aio, a_page_stays_until_its_request_is_done)
 {
 	run_both(zaps_what_is_under_way);
-	cr_assert_eq(explore_seeds(0, NULL, zaps_what_is_under_way), 0);
+	life_explore(&small, 1, zaps_what_is_under_way, SEEDS);
 }
 
 static void thread(void *arg)
@@ -134,14 +95,15 @@ static void threads_submit(void *arg)
 Test(mm_aio, threads_share_one_context)
 {
 	run_both(threads_submit);
-	cr_assert_eq(explore_seeds(0, NULL, threads_submit), 0);
+	life_explore(&small, 1, threads_submit, SEEDS);
 }
 
 Test(mm_aio, what_does_not_wait_or_pin_is_found)
 {
-	cr_expect_neq(
-		explore_seeds(KNOB_AIO_EXIT_NO_WAIT, "aio-after-exit mm-use-after-free", submits),
-		0);
-	cr_expect_neq(explore_seeds(KNOB_AIO_NOT_PINNED, "aio-page-freed", zaps_what_is_under_way),
+	cr_expect_neq(life_finds(&one_cpu, KNOB_AIO_EXIT_NO_WAIT, 1, submits, SEEDS,
+				 "aio-after-exit mm-use-after-free"),
+		      0);
+	cr_expect_neq(life_finds(&one_cpu, KNOB_AIO_NOT_PINNED, 1, zaps_what_is_under_way, SEEDS,
+				 "aio-page-freed"),
 		      0);
 }

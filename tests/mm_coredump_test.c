@@ -3,7 +3,7 @@
  * Core dumps (seed_path A7, B4): what is dumped, who waits for whom, and what an exec, a group
  * exit, SIGKILL and another dump do against it.
  */
-#include "mm_life_machine.h"
+#include "mm_life_seeds.h"
 
 #include "mm/coredump.h"
 #include "smp/signal.h"
@@ -19,23 +19,10 @@
 #define PAGES 192
 #define MARK 0x1234
 
+/* For the planted bugs: fewer CPUs than tasks, so that who is preempted in a window of a few steps
+ * stays there. */
 static const struct life_config two_cpus = {.nr_vcpus = 2, .nr_pages = PAGES, .seed = 1};
 static const struct life_config three_cpus = {.nr_vcpus = 3, .nr_pages = PAGES, .seed = 1};
-
-#define CLONE_A_THREAD (CLONE_VM | CLONE_SIGHAND | CLONE_THREAD)
-
-static void run_both(const struct life_config *config, void (*entry)(void *))
-{
-	struct life l = {0};
-
-	life_create(&l, config);
-	life_task(&l, 0, entry);
-	expect_clean(&l, life_run(&l, EXECUTOR_EXPLORE));
-	life_again(&l, config);
-	life_task(&l, 0, entry);
-	expect_clean(&l, life_run(&l, EXECUTOR_THREADS));
-	life_destroy(&l);
-}
 
 /* Any of @counters (0: end) that stays at zero over all seeds is a row that was not walked. */
 static void run_seeds(const struct life_config *config, void (*entry)(void *),
@@ -45,35 +32,13 @@ static void run_seeds(const struct life_config *config, void (*entry)(void *),
 	u64 sums[NR_VMSTAT_ITEMS] = {0};
 	struct life l = {0};
 
-	life_create(&l, &c);
 	for (c.seed = 1; c.seed <= SEEDS; c.seed++) {
-		life_again(&l, &c);
-		life_task(&l, 0, entry);
-		expect_clean(&l, life_run(&l, EXECUTOR_EXPLORE));
+		expect_clean(&l, life_round(&l, &c, 1, entry, EXECUTOR_EXPLORE));
 		for (u32 i = 0; counters[i]; i++)
 			sums[i] += vmstat_sum(l.m, counters[i]);
 	}
 	for (u32 i = 0; counters[i]; i++)
 		cr_expect_gt(sums[i], 0, "%s", vmstat_names[counters[i]]);
-	life_destroy(&l);
-}
-
-static void expect_found(u32 knob, void (*entry)(void *), const char *slug)
-{
-	/* Fewer CPUs than tasks: who is preempted in a window of a few steps stays there. */
-	struct life_config c = two_cpus;
-	enum machine_end end = MACHINE_FINISHED;
-	struct life l = {0};
-
-	c.knob = knob;
-	life_create(&l, &c);
-	for (c.seed = 1; c.seed <= BUG_SEEDS && end == MACHINE_FINISHED; c.seed++) {
-		life_again(&l, &c);
-		life_task(&l, 0, entry);
-		end = life_run(&l, EXECUTOR_EXPLORE);
-	}
-	cr_expect_str_eq(life_slug(&l), slug, "seed %llu: %s", (unsigned long long)c.seed - 1,
-			 l.m->violations.first.message);
 	life_destroy(&l);
 }
 
@@ -154,7 +119,7 @@ static void dumps_its_memory(void *arg)
 
 Test(mm_coredump, what_was_written_is_dumped)
 {
-	run_both(&two_cpus, dumps_its_memory);
+	life_both(&two_cpus, 1, dumps_its_memory);
 }
 
 /* ---- who waits, and what the parent is told ---- */
@@ -256,7 +221,7 @@ static const enum vmstat_item dumped[] = {VMSTAT_coredump, VMSTAT_coredump_waite
 
 Test(mm_coredump, all_that_use_the_mm_wait_for_the_dumper)
 {
-	run_both(&two_cpus, others_wait);
+	life_both(&two_cpus, 1, others_wait);
 	run_seeds(&three_cpus, others_wait, dumped);
 }
 
@@ -268,7 +233,7 @@ static void exit_against_dump(void *arg)
 
 Test(mm_coredump, who_exits_waits_or_has_gone)
 {
-	run_both(&two_cpus, exit_against_dump);
+	life_both(&two_cpus, 1, exit_against_dump);
 	run_seeds(&three_cpus, exit_against_dump, dumped);
 }
 
@@ -290,7 +255,7 @@ static void dumper_is_killed(void *arg)
 
 Test(mm_coredump, sigkill_cuts_a_dump_short)
 {
-	run_both(&two_cpus, dumper_is_killed);
+	life_both(&two_cpus, 1, dumper_is_killed);
 	run_seeds(&three_cpus, dumper_is_killed, dumped);
 }
 
@@ -321,7 +286,7 @@ static const enum vmstat_item refused_exec[] = {VMSTAT_coredump, VMSTAT_exec_cor
 
 Test(mm_coredump, an_exec_gives_up)
 {
-	run_both(&two_cpus, exec_against_dump);
+	life_both(&two_cpus, 1, exec_against_dump);
 	run_seeds(&three_cpus, exec_against_dump, refused_exec);
 }
 
@@ -345,7 +310,7 @@ static const enum vmstat_item either[] = {VMSTAT_coredump, VMSTAT_exec_takeover,
 
 Test(mm_coredump, a_dump_and_an_exec_of_one_group_do_not_mix)
 {
-	run_both(&two_cpus, exec_against_dump_in_group);
+	life_both(&two_cpus, 1, exec_against_dump_in_group);
 	run_seeds(&three_cpus, exec_against_dump_in_group, either);
 }
 
@@ -371,7 +336,7 @@ static const enum vmstat_item refused[] = {VMSTAT_coredump, VMSTAT_coredump_refu
 
 Test(mm_coredump, one_of_several_dumps_an_mm)
 {
-	run_both(&two_cpus, several_dumps);
+	life_both(&two_cpus, 1, several_dumps);
 	run_seeds(&three_cpus, several_dumps, refused);
 }
 
@@ -400,13 +365,14 @@ static void clone_against_dump(void *arg)
 
 Test(mm_coredump, a_clone_is_counted_or_refused)
 {
-	run_both(&two_cpus, clone_against_dump);
+	life_both(&two_cpus, 1, clone_against_dump);
 	run_seeds(&three_cpus, clone_against_dump, dumped);
 }
 
 Test(mm_coredump, a_clone_that_escapes_is_found)
 {
-	expect_found(KNOB_CLONE_ESCAPES_KILL, clone_against_dump, "core-dump-alone");
+	life_found(&two_cpus, KNOB_CLONE_ESCAPES_KILL, clone_against_dump, BUG_SEEDS,
+		   "core-dump-alone");
 }
 
 /* Kernel threads that have adopted the mm, and readers, use it while it is dumped. */
@@ -431,13 +397,9 @@ Test(mm_coredump, readers_and_adopters_do_not_mind)
 	struct life_config c = three_cpus;
 	struct life l = {0};
 
-	life_create(&l, &c);
-	for (c.seed = 1; c.seed <= SEEDS; c.seed++) {
-		life_again(&l, &c);
-		for (u32 i = 0; i < 2; i++)
-			life_task(&l, i, outsiders_and_dumper);
-		expect_clean(&l, life_run(&l, c.seed == 1 ? EXECUTOR_THREADS : EXECUTOR_EXPLORE));
-	}
+	for (c.seed = 1; c.seed <= SEEDS; c.seed++)
+		expect_clean(&l, life_round(&l, &c, 2, outsiders_and_dumper,
+					    c.seed == 1 ? EXECUTOR_THREADS : EXECUTOR_EXPLORE));
 	life_destroy(&l);
 }
 
@@ -445,27 +407,29 @@ Test(mm_coredump, readers_and_adopters_do_not_mind)
 
 Test(mm_coredump, an_exec_that_leaves_is_found)
 {
-	expect_found(KNOB_EXEC_IGNORES_CORE_DUMP, exec_against_dump, "deadlock");
+	life_found(&two_cpus, KNOB_EXEC_IGNORES_CORE_DUMP, exec_against_dump, BUG_SEEDS,
+		   "deadlock");
 }
 
 Test(mm_coredump, an_exit_that_misses_the_dump_is_found)
 {
-	expect_found(KNOB_EXIT_MISSES_CORE_DUMP, exit_against_dump, "deadlock");
+	life_found(&two_cpus, KNOB_EXIT_MISSES_CORE_DUMP, exit_against_dump, BUG_SEEDS, "deadlock");
 }
 
 Test(mm_coredump, an_exit_that_does_not_wait_is_found)
 {
-	expect_found(KNOB_EXIT_LEAVES_CORE_DUMP, others_wait, "core-dump-alone");
+	life_found(&two_cpus, KNOB_EXIT_LEAVES_CORE_DUMP, others_wait, BUG_SEEDS,
+		   "core-dump-alone");
 }
 
 Test(mm_coredump, a_dump_that_stops_its_group_only_is_found)
 {
-	expect_found(KNOB_CORE_OWN_GROUP_ONLY, others_wait, "core-dump-alone");
+	life_found(&two_cpus, KNOB_CORE_OWN_GROUP_ONLY, others_wait, BUG_SEEDS, "core-dump-alone");
 }
 
 Test(mm_coredump, a_count_that_comes_late_is_found)
 {
-	expect_found(KNOB_CORE_COUNTED_LATE, exit_against_dump, "deadlock");
+	life_found(&two_cpus, KNOB_CORE_COUNTED_LATE, exit_against_dump, BUG_SEEDS, "deadlock");
 }
 
 static void comes_back_while_dumped(void *arg)
@@ -490,6 +454,6 @@ static void maps_while_dumped(void *arg)
 
 Test(mm_coredump, who_goes_on_while_a_core_is_dumped_is_noticed)
 {
-	expect_found(0, comes_back_while_dumped, "user-code-while-dumped");
-	expect_found(0, maps_while_dumped, "vmas-change-while-dumped");
+	life_found(&two_cpus, 0, comes_back_while_dumped, BUG_SEEDS, "user-code-while-dumped");
+	life_found(&two_cpus, 0, maps_while_dumped, BUG_SEEDS, "vmas-change-while-dumped");
 }

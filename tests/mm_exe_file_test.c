@@ -2,7 +2,7 @@
 /*
  * Who reads which file an mm executes (seed_path A4), while the mm goes or the file is exchanged.
  */
-#include "mm_life_machine.h"
+#include "mm_life_seeds.h"
 
 #include "mm/exe_file.h"
 #include "mm/mm_block.h"
@@ -60,15 +60,7 @@ static void reads_and_exchanges(void *arg)
 
 Test(mm_exe_file, is_read_and_exchanged_once)
 {
-	struct life l = {0};
-
-	life_create(&l, &two_cpus);
-	life_task(&l, 0, reads_and_exchanges);
-	expect_clean(&l, life_run(&l, EXECUTOR_EXPLORE));
-	life_again(&l, &two_cpus);
-	life_task(&l, 0, reads_and_exchanges);
-	expect_clean(&l, life_run(&l, EXECUTOR_THREADS));
-	life_destroy(&l);
+	life_both(&two_cpus, 1, reads_and_exchanges);
 }
 
 /* The first task executes, exchanges, exits; the other reads. */
@@ -101,13 +93,10 @@ static void run_seeds(u32 knob, const char *slug)
 	struct life l = {0};
 
 	c.knob = knob;
-	life_create(&l, &c);
 	for (c.seed = 1; c.seed <= (knob ? BUG_SEEDS : SEEDS) && end == MACHINE_FINISHED;
 	     c.seed++) {
-		life_again(&l, &c);
-		for (u32 i = 0; i < 2; i++)
-			life_task(&l, i, program_and_reader);
-		end = life_run(&l, !knob && c.seed == 1 ? EXECUTOR_THREADS : EXECUTOR_EXPLORE);
+		end = life_round(&l, &c, 2, program_and_reader,
+				 !knob && c.seed == 1 ? EXECUTOR_THREADS : EXECUTOR_EXPLORE);
 		if (!knob)
 			expect_clean(&l, end);
 		read += vmstat_sum(l.m, VMSTAT_exe_file_read);

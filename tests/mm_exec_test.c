@@ -3,7 +3,7 @@
  * exec (seed_path A): what a new image looks like, what is left of the old one, and what happens
  * when it fails at each place where it can.
  */
-#include "mm_life_machine.h"
+#include "mm_life_seeds.h"
 
 #include "mm/coredump.h"
 #include "mm/notifier.h"
@@ -16,22 +16,7 @@
 #define MARK 0x6d61726bULL
 
 static const struct life_config small = {.nr_vcpus = 2, .nr_pages = SMALL_PAGES, .seed = 1};
-
-/* One machine, one run in each executor, nothing may be wrong or left over. */
-static void run_both(const struct life_config *config, u32 nr_tasks, void (*entry)(void *))
-{
-	struct life l = {0};
-
-	life_create(&l, config);
-	for (u32 i = 0; i < nr_tasks; i++)
-		life_task(&l, i, entry);
-	expect_clean(&l, life_run(&l, EXECUTOR_EXPLORE));
-	life_again(&l, config);
-	for (u32 i = 0; i < nr_tasks; i++)
-		life_task(&l, i, entry);
-	expect_clean(&l, life_run(&l, EXECUTOR_THREADS));
-	life_destroy(&l);
-}
+static const struct life_config three_cpus = {.nr_vcpus = 3, .nr_pages = SMALL_PAGES};
 
 /* --- The new image ---------------------------------------------------------------------------- */
 
@@ -87,7 +72,7 @@ static void exec_from_kthread(void *arg)
 
 Test(mm_exec, a_kernel_thread_becomes_a_program)
 {
-	run_both(&small, 1, exec_from_kthread);
+	life_both(&small, 1, exec_from_kthread);
 }
 
 static void exec_twice(void *arg)
@@ -113,7 +98,7 @@ static void exec_twice(void *arg)
 
 Test(mm_exec, the_old_image_goes)
 {
-	run_both(&small, 1, exec_twice);
+	life_both(&small, 1, exec_twice);
 }
 
 static void dirty_thread_execs(void *arg)
@@ -141,7 +126,7 @@ static void dirty_thread_execs(void *arg)
 
 Test(mm_exec, a_program_starts_with_a_clean_thread)
 {
-	run_both(&small, 1, dirty_thread_execs);
+	life_both(&small, 1, dirty_thread_execs);
 }
 
 static void exec_named(void *arg)
@@ -162,7 +147,7 @@ static void exec_named(void *arg)
 
 Test(mm_exec, the_task_is_named_after_the_last_component)
 {
-	run_both(&small, 1, exec_named);
+	life_both(&small, 1, exec_named);
 }
 
 static void exec_many_arguments(void *arg)
@@ -233,7 +218,7 @@ static void exec_elsewhere(void *arg)
 
 Test(mm_exec, the_stack_is_moved_with_its_arguments)
 {
-	run_both(&small, 1, exec_elsewhere);
+	life_both(&small, 1, exec_elsewhere);
 }
 
 /* Another thread of the old mm looks at its counter. */
@@ -288,7 +273,7 @@ Test(mm_exec, arguments_are_charged_to_the_old_mm_until_they_are_taken_back)
 
 Test(mm_exec, arguments_make_the_stack_as_large_as_they_need)
 {
-	run_both(&small, 1, exec_many_arguments);
+	life_both(&small, 1, exec_many_arguments);
 }
 
 /* --- Failures --------------------------------------------------------------------------------- */
@@ -354,7 +339,7 @@ static void exec_refused(void *arg)
 
 Test(mm_exec, a_failure_before_the_point_of_no_return_leaves_the_old_image)
 {
-	run_both(&small, 1, exec_refused);
+	life_both(&small, 1, exec_refused);
 }
 
 static void exec_killed(void *arg)
@@ -372,7 +357,7 @@ static void exec_killed(void *arg)
 
 Test(mm_exec, a_failure_after_it_kills_the_task)
 {
-	run_both(&small, 1, exec_killed);
+	life_both(&small, 1, exec_killed);
 }
 
 /* Takes pages until @left are free. */
@@ -432,7 +417,7 @@ static void exec_starved(void *arg)
 
 Test(mm_exec, without_memory_nothing_has_happened)
 {
-	run_both(&small, 1, exec_starved);
+	life_both(&small, 1, exec_starved);
 }
 
 /* --- With others ------------------------------------------------------------------------------ */
@@ -477,29 +462,10 @@ static void exec_away_from_sharers(void *arg)
 	sys_exit(0);
 }
 
-static void explore_seeds(u32 nr_vcpus, u32 nr_tasks, void (*entry)(void *), u32 nr_seeds)
-{
-	struct life_config config = small;
-	struct life l = {0};
-
-	config.nr_vcpus = nr_vcpus;
-	for (u64 seed = 1; seed <= nr_seeds; seed++) {
-		config.seed = seed;
-		if (seed == 1)
-			life_create(&l, &config);
-		else
-			life_again(&l, &config);
-		for (u32 i = 0; i < nr_tasks; i++)
-			life_task(&l, i, entry);
-		expect_clean(&l, life_run(&l, EXECUTOR_EXPLORE));
-	}
-	life_destroy(&l);
-}
-
 Test(mm_exec, leaves_a_shared_mm_to_the_others)
 {
-	run_both(&small, 1, exec_away_from_sharers);
-	explore_seeds(3, 1, exec_away_from_sharers, SEEDS);
+	life_both(&small, 1, exec_away_from_sharers);
+	life_explore(&three_cpus, 1, exec_away_from_sharers, SEEDS);
 }
 
 static void exec_child(void *arg)
@@ -535,8 +501,8 @@ static void vfork_exec(void *arg)
 
 Test(mm_exec, lets_the_vfork_parent_go)
 {
-	run_both(&small, 1, vfork_exec);
-	explore_seeds(2, 1, vfork_exec, SEEDS);
+	life_both(&small, 1, vfork_exec);
+	life_explore(&small, 1, vfork_exec, SEEDS);
 }
 
 /* What happens all at once: programs that exec, kernel threads between them, readers. */
@@ -568,7 +534,7 @@ static void storm(void *arg)
 
 Test(mm_exec, storm_explored)
 {
-	explore_seeds(3, 4, storm, SEEDS / 3);
+	life_explore(&three_cpus, 4, storm, SEEDS / 3);
 }
 
 Test(mm_exec, storm_on_threads)
@@ -585,38 +551,11 @@ Test(mm_exec, storm_on_threads)
 
 /* --- Planted ---------------------------------------------------------------------------------- */
 
-/* The seed that finds @knob, or 0. */
-static u64 seed_that_finds(u32 knob, const char *slug, u32 nr_tasks, void (*entry)(void *),
-			   u32 nr_seeds)
-{
-	struct life_config config = small;
-	struct life l = {0};
-	u64 found = 0;
-
-	config.knob = knob;
-	for (u64 seed = 1; seed <= nr_seeds && !found; seed++) {
-		config.seed = seed;
-		if (seed == 1)
-			life_create(&l, &config);
-		else
-			life_again(&l, &config);
-		for (u32 i = 0; i < nr_tasks; i++)
-			life_task(&l, i, entry);
-		if (life_run(&l, EXECUTOR_EXPLORE) == MACHINE_VIOLATION) {
-			cr_assert_str_eq(life_slug(&l), slug, "found %s: %s", life_slug(&l),
-					 l.m->violations.first.message);
-			found = seed;
-		}
-	}
-	life_destroy(&l);
-	return found;
-}
-
 /* One kernel thread borrows the mm of a program that has gone; another drops what it has not got.
  */
 Test(mm_exec, dropping_the_borrowed_mm_twice_is_found)
 {
-	cr_assert_neq(seed_that_finds(KNOB_EXEC_MM_COUNT_TWICE, "mm-freed-in-use", 3,
-				      exec_from_kthread, SEEDS),
+	cr_assert_neq(life_finds(&small, KNOB_EXEC_MM_COUNT_TWICE, 3, exec_from_kthread, SEEDS,
+				 "mm-freed-in-use"),
 		      0);
 }

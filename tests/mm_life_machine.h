@@ -60,6 +60,8 @@ struct life_config {
 	u64 seed;
 	u32 knob;    /* planted; 0: none */
 	bool bigger; /* the default TLB in place of the tiny one */
+	/* Where many seeds are explored, the strategy of the odd ones; NULL: the random one. */
+	const char *odd_seeds;
 };
 
 static inline struct machine_config life_machine_config(const struct life_config *c)
@@ -194,16 +196,24 @@ static inline void life_auditor(struct life *l)
 	wake_up_new_task(t);
 }
 
-static inline enum machine_end life_run(struct life *l, enum executor executor)
+/* @strategy is for exploring; NULL: the random one. */
+static inline enum machine_end life_run_with(struct life *l, enum executor executor,
+					     struct strategy *strategy)
 {
-	struct strategy *s = executor == EXECUTOR_EXPLORE ? strategy_random_create() : NULL;
+	struct strategy *random =
+		executor == EXECUTOR_EXPLORE && !strategy ? strategy_random_create() : NULL;
 	enum machine_end end;
 
 	if (!l->auditor)
 		life_auditor(l);
-	end = machine_run(l->m, executor, s);
-	strategy_destroy(s);
+	end = machine_run(l->m, executor, random ? random : strategy);
+	strategy_destroy(random);
 	return end;
+}
+
+static inline enum machine_end life_run(struct life *l, enum executor executor)
+{
+	return life_run_with(l, executor, NULL);
 }
 
 /* The slug of the violation that ended the run, or that an audit found; "none". */

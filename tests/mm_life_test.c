@@ -3,7 +3,7 @@
  * The life of an mm (seed_path B, C, E2): its two reference counts and all who hold them, what must
  * be gone when it goes, and notifiers.
  */
-#include "mm_life_machine.h"
+#include "mm_life_seeds.h"
 
 #include "mm/notifier.h"
 #include "mm/rmap.h"
@@ -14,69 +14,6 @@
 #define MARK 0x6d61726bULL
 
 static const struct life_config small = {.nr_vcpus = 2, .nr_pages = SMALL_PAGES, .seed = 1};
-
-static void run_both(u32 nr_tasks, void (*entry)(void *))
-{
-	struct life l = {0};
-
-	life_create(&l, &small);
-	for (u32 i = 0; i < nr_tasks; i++)
-		life_task(&l, i, entry);
-	expect_clean(&l, life_run(&l, EXECUTOR_EXPLORE));
-	life_again(&l, &small);
-	for (u32 i = 0; i < nr_tasks; i++)
-		life_task(&l, i, entry);
-	expect_clean(&l, life_run(&l, EXECUTOR_THREADS));
-	life_destroy(&l);
-}
-
-/* Explores @nr_seeds schedules; stops at the first violation, whose slug must be one of @slugs, and
- * returns its seed. 0: all were clean. */
-static u64 explore_seeds(u32 knob, const char *slugs, u32 nr_vcpus, u32 nr_tasks,
-			 void (*entry)(void *), u32 nr_seeds)
-{
-	struct life_config config = small;
-	struct life l = {0};
-	u64 found = 0;
-
-	config.knob = knob;
-	config.nr_vcpus = nr_vcpus;
-	for (u64 seed = 1; seed <= nr_seeds && !found; seed++) {
-		enum machine_end end;
-
-		config.seed = seed;
-		if (seed == 1)
-			life_create(&l, &config);
-		else
-			life_again(&l, &config);
-		for (u32 i = 0; i < nr_tasks; i++)
-			life_task(&l, i, entry);
-		end = life_run(&l, EXECUTOR_EXPLORE);
-		if (!slugs) {
-			expect_clean(&l, end);
-		} else if (end == MACHINE_VIOLATION) {
-			cr_assert_not_null(strstr(slugs, life_slug(&l)), "seed %llu found %s: %s",
-					   (unsigned long long)seed, life_slug(&l),
-					   l.m->violations.first.message);
-			found = seed;
-		}
-	}
-	life_destroy(&l);
-	return found;
-}
-
-/* What one task does is a violation of @slug, whatever the schedule. */
-static void expect_violation(void (*entry)(void *), const char *slug)
-{
-	struct life l = {0};
-
-	life_create(&l, &small);
-	life_task(&l, 0, entry);
-	cr_assert_eq(life_run(&l, EXECUTOR_EXPLORE), MACHINE_VIOLATION);
-	cr_assert_str_eq(life_slug(&l), slug, "%s: %s", life_slug(&l),
-			 l.m->violations.first.message);
-	life_destroy(&l);
-}
 
 /* --- Counts ----------------------------------------------------------------------------------- */
 
@@ -105,7 +42,7 @@ static void alloc_and_put(void *arg)
 
 Test(mm_life, mm_users_and_mm_count)
 {
-	run_both(1, alloc_and_put);
+	life_both(&small, 1, alloc_and_put);
 }
 
 static void put_twice(void *arg)
@@ -140,9 +77,9 @@ static void drop_too_often(void *arg)
 
 Test(mm_life, counts_that_go_wrong_are_noticed)
 {
-	expect_violation(put_twice, "mm-users-underflow");
-	expect_violation(use_after_free, "mm-use-after-free");
-	expect_violation(drop_too_often, "mm-freed-in-use");
+	life_violates(&small, put_twice, "mm-users-underflow");
+	life_violates(&small, use_after_free, "mm-use-after-free");
+	life_violates(&small, drop_too_often, "mm-freed-in-use");
 }
 
 static void leak_rss(void *arg)
@@ -185,10 +122,10 @@ static void leak_locked_vm(void *arg)
 
 Test(mm_life, what_is_left_of_a_freed_mm_is_noticed)
 {
-	expect_violation(leak_rss, "bad-rss-counter");
-	expect_violation(leak_nr_ptes, "nr-ptes-left");
-	expect_violation(leak_notifier_range, "mm-not-torn-down");
-	expect_violation(leak_locked_vm, "locked-vm-left");
+	life_violates(&small, leak_rss, "bad-rss-counter");
+	life_violates(&small, leak_nr_ptes, "nr-ptes-left");
+	life_violates(&small, leak_notifier_range, "mm-not-torn-down");
+	life_violates(&small, leak_locked_vm, "locked-vm-left");
 }
 
 /* --- get_task_mm ------------------------------------------------------------------------------ */
@@ -234,8 +171,8 @@ static void own_and_others(void *arg)
 
 Test(mm_life, get_task_mm_holds_the_address_space)
 {
-	run_both(1, own_and_others);
-	cr_assert_eq(explore_seeds(0, NULL, 2, 1, own_and_others, SEEDS), 0);
+	life_both(&small, 1, own_and_others);
+	life_explore(&small, 1, own_and_others, SEEDS);
 }
 
 /* Looks at the programs with pid 1 and 2 again and again. */
@@ -259,16 +196,15 @@ static void first_two_run_others_read(void *arg)
 
 Test(mm_life, readers_race_with_exit)
 {
-	run_both(4, first_two_run_others_read);
-	cr_assert_eq(explore_seeds(0, NULL, 2, 6, first_two_run_others_read, SEEDS), 0);
+	life_both(&small, 4, first_two_run_others_read);
+	life_explore(&small, 6, first_two_run_others_read, SEEDS);
 }
 
 /* Planted: a reader that does not take task_lock raises mm_users of an mm that is going. */
 Test(mm_life, get_task_mm_without_task_lock_is_found)
 {
-	cr_assert_neq(explore_seeds(KNOB_GET_TASK_MM_UNLOCKED,
-				    "mm-users-resurrected mm-use-after-free", 2, 6,
-				    first_two_run_others_read, SEEDS),
+	cr_assert_neq(life_finds(&small, KNOB_GET_TASK_MM_UNLOCKED, 6, first_two_run_others_read,
+				 SEEDS, "mm-users-resurrected mm-use-after-free"),
 		      0);
 }
 
@@ -301,14 +237,14 @@ static void programs_and_kernel_threads(void *arg)
 
 Test(mm_life, a_borrowed_mm_stays)
 {
-	run_both(5, programs_and_kernel_threads);
-	cr_assert_eq(explore_seeds(0, NULL, 2, 5, programs_and_kernel_threads, SEEDS), 0);
+	life_both(&small, 5, programs_and_kernel_threads);
+	life_explore(&small, 5, programs_and_kernel_threads, SEEDS);
 }
 
 Test(mm_life, a_borrower_without_a_reference_is_found)
 {
-	cr_assert_neq(explore_seeds(KNOB_LAZY_NOT_PINNED, "mm-use-after-free mm-freed-in-use", 2, 5,
-				    programs_and_kernel_threads, SEEDS),
+	cr_assert_neq(life_finds(&small, KNOB_LAZY_NOT_PINNED, 5, programs_and_kernel_threads,
+				 SEEDS, "mm-use-after-free mm-freed-in-use"),
 		      0);
 }
 
@@ -397,7 +333,7 @@ static void adopts_one_after_the_other(void *arg)
 
 Test(mm_life, who_adopts_an_mm_lets_go_of_the_borrowed_one)
 {
-	run_both(1, adopts_one_after_the_other);
+	life_both(&small, 1, adopts_one_after_the_other);
 }
 
 /* --- Owners ----------------------------------------------------------------------------------- */
@@ -446,10 +382,10 @@ static void leaves_by_exec(void *arg)
 
 Test(mm_life, the_owner_is_followed_by_another_user)
 {
-	run_both(1, leaves_by_exit);
-	cr_assert_eq(explore_seeds(0, NULL, 2, 1, leaves_by_exit, SEEDS), 0);
-	run_both(1, leaves_by_exec);
-	cr_assert_eq(explore_seeds(0, NULL, 2, 1, leaves_by_exec, SEEDS), 0);
+	life_both(&small, 1, leaves_by_exit);
+	life_explore(&small, 1, leaves_by_exit, SEEDS);
+	life_both(&small, 1, leaves_by_exec);
+	life_explore(&small, 1, leaves_by_exec, SEEDS);
 }
 
 /* --- exit_mmap -------------------------------------------------------------------------------- */
@@ -471,9 +407,9 @@ static void locks_memory(void *arg)
 
 Test(mm_life, locked_pages_are_munlocked_at_the_end)
 {
-	run_both(2, locks_memory);
-	cr_assert_neq(explore_seeds(KNOB_MUNLOCK_SKIPPED, "locked-vm-left", 2, 2, locks_memory, 1),
-		      0);
+	life_both(&small, 2, locks_memory);
+	cr_assert_neq(
+		life_finds(&small, KNOB_MUNLOCK_SKIPPED, 2, locks_memory, 1, "locked-vm-left"), 0);
 }
 
 static void locks_text(void *arg)
@@ -507,13 +443,13 @@ static void shares_text_with_a_locker(void *arg)
 
 Test(mm_life, what_the_others_still_map_is_locked_no_longer)
 {
-	run_both(1, shares_text_with_a_locker);
+	life_both(&small, 1, shares_text_with_a_locker);
 }
 
 Test(mm_life, committed_memory_that_is_not_given_back_is_found)
 {
-	cr_assert_neq(explore_seeds(KNOB_COMMIT_NOT_RETURNED, "committed-memory", 2, 2, program, 1),
-		      0);
+	cr_assert_neq(
+		life_finds(&small, KNOB_COMMIT_NOT_RETURNED, 2, program, 1, "committed-memory"), 0);
 }
 
 /* --- Notifiers -------------------------------------------------------------------------------- */
@@ -582,7 +518,7 @@ static void notified(void *arg)
 
 Test(mm_life, notifiers_hear_of_ranges_and_of_the_end)
 {
-	run_both(1, notified);
+	life_both(&small, 1, notified);
 }
 
 /* One registers and goes while others zap and the address space ends. */
@@ -618,8 +554,8 @@ static void notified_while_others_zap(void *arg)
 
 Test(mm_life, notifiers_come_and_go_while_others_zap)
 {
-	run_both(1, notified_while_others_zap);
-	cr_assert_eq(explore_seeds(0, NULL, 2, 1, notified_while_others_zap, SEEDS), 0);
+	life_both(&small, 1, notified_while_others_zap);
+	life_explore(&small, 1, notified_while_others_zap, SEEDS);
 }
 
 /* Truncation comes to an mm through the file: it needs no user of the mm to stay. */
@@ -663,8 +599,8 @@ static void notified_and_truncater(void *arg)
 
 Test(mm_life, notifiers_are_released_while_their_file_is_truncated)
 {
-	run_both(3, notified_and_truncater);
-	cr_assert_eq(explore_seeds(0, NULL, 2, 5, notified_and_truncater, SEEDS), 0);
+	life_both(&small, 3, notified_and_truncater);
+	life_explore(&small, 5, notified_and_truncater, SEEDS);
 }
 
 static void zaps(void *arg)
@@ -680,6 +616,6 @@ static void zaps(void *arg)
 
 Test(mm_life, a_notifier_range_without_an_end_is_found)
 {
-	cr_assert_neq(explore_seeds(KNOB_NOTIFIER_END_MISSING, "mm-not-torn-down", 2, 2, zaps, 50),
-		      0);
+	cr_assert_neq(
+		life_finds(&small, KNOB_NOTIFIER_END_MISSING, 2, zaps, 50, "mm-not-torn-down"), 0);
 }

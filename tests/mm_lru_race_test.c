@@ -3,8 +3,6 @@
 #include "smp/spinlock.h"
 #include "tests/mm_page_machine.h"
 
-#define check(cond) BUG_ON(!(cond), "line %d: %s", __LINE__, #cond)
-
 #define PAGES 512
 
 /* --- Two vCPUs and one page ------------------------------------------------------------------- */

@@ -3,22 +3,8 @@
 #include "smp/spinlock.h"
 #include "tests/mm_page_machine.h"
 
-#define check(cond) BUG_ON(!(cond), "line %d: %s", __LINE__, #cond)
-
 /* On this machine a pagevec takes the full PAGEVEC_SIZE. */
 #define PAGES 512
-
-static void both_executors(u32 nr_vcpus, u64 nr_pages, u32 nr_tasks, void (*entry)(void *))
-{
-	for (int e = 0; e < 2; e++) {
-		struct machine *m = page_machine_create(nr_vcpus, nr_pages, 1, 0);
-		enum machine_end end = page_machine_run(m, e ? EXECUTOR_EXPLORE : EXECUTOR_THREADS,
-							nr_tasks, entry, m);
-
-		expect_finished(m, end);
-		page_machine_destroy(m);
-	}
-}
 
 static struct page *file_page(struct machine *m)
 {

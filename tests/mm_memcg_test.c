@@ -3,21 +3,7 @@
 #include "smp/spinlock.h"
 #include "tests/mm_page_machine.h"
 
-#define check(cond) BUG_ON(!(cond), "line %d: %s", __LINE__, #cond)
-
 #define PAGES 512
-
-static void both_executors(u32 nr_vcpus, u32 nr_tasks, void (*entry)(void *))
-{
-	for (int e = 0; e < 2; e++) {
-		struct machine *m = page_machine_create(nr_vcpus, PAGES, 1, 0);
-		enum machine_end end = page_machine_run(m, e ? EXECUTOR_EXPLORE : EXECUTOR_THREADS,
-							nr_tasks, entry, m);
-
-		expect_finished(m, end);
-		page_machine_destroy(m);
-	}
-}
 
 static struct page *charged_page(struct mem_cgroup *g)
 {
@@ -70,7 +56,7 @@ static void task_stock(void *arg)
 
 Test(memcg, a_stock_charges_ahead)
 {
-	both_executors(2, 1, task_stock);
+	both_executors(2, PAGES, 1, task_stock);
 }
 
 static void task_stock_overflows(void *arg)
@@ -89,7 +75,7 @@ static void task_stock_overflows(void *arg)
 
 Test(memcg, a_stock_holds_one_batch)
 {
-	both_executors(1, 1, task_stock_overflows);
+	both_executors(1, PAGES, 1, task_stock_overflows);
 }
 
 static void task_nobody(void *arg)
@@ -104,7 +90,7 @@ static void task_nobody(void *arg)
 
 Test(memcg, without_a_group_nothing_is_charged)
 {
-	both_executors(1, 1, task_nobody);
+	both_executors(1, PAGES, 1, task_nobody);
 }
 
 static void task_batch(void *arg)
@@ -143,7 +129,7 @@ static void task_batch(void *arg)
 
 Test(memcg, a_batch_is_given_back_together)
 {
-	both_executors(2, 1, task_batch);
+	both_executors(2, PAGES, 1, task_batch);
 }
 
 #define LIMIT 40
@@ -174,7 +160,7 @@ static void task_limit(void *arg)
 
 Test(memcg, limit)
 {
-	both_executors(1, 1, task_limit);
+	both_executors(1, PAGES, 1, task_limit);
 }
 
 Test(memcg, limit_set_before_anything_runs)
@@ -332,7 +318,7 @@ Test(memcg, a_lost_uncharge_is_found)
 		expect_violation(m, end, "memcg-charges");
 		page_machine_destroy(m);
 	}
-	both_executors(1, 1, task_batch_and_audit);
+	both_executors(1, PAGES, 1, task_batch_and_audit);
 }
 
 /* --- Wrong use, and the audit ----------------------------------------------------------------- */

@@ -3,7 +3,7 @@
  * The owner of an mm (seed_path A8, B4): handed over by exit and by exec, while the next one is
  * about to leave, too, and others read who it is.
  */
-#include "mm_life_machine.h"
+#include "mm_life_seeds.h"
 
 #include "mm/mm_owner.h"
 #include "smp/rcu.h"
@@ -62,12 +62,9 @@ Test(mm_owner, all_users_leave_at_once)
 	u64 followed = 0, retried = 0;
 	struct life l = {0};
 
-	life_create(&l, &c);
 	for (c.seed = 1; c.seed <= SEEDS; c.seed++) {
-		life_again(&l, &c);
-		for (u32 i = 0; i < 2; i++)
-			life_task(&l, i, leave_together);
-		expect_clean(&l, life_run(&l, c.seed % 50 ? EXECUTOR_EXPLORE : EXECUTOR_THREADS));
+		expect_clean(&l, life_round(&l, &c, 2, leave_together,
+					    c.seed % 50 ? EXECUTOR_EXPLORE : EXECUTOR_THREADS));
 		followed += vmstat_sum(l.m, VMSTAT_mm_owner_next);
 		retried += vmstat_sum(l.m, VMSTAT_mm_owner_retry);
 	}
@@ -76,26 +73,9 @@ Test(mm_owner, all_users_leave_at_once)
 	life_destroy(&l);
 }
 
-static void expect_found(u32 knob, void (*entry)(void *))
-{
-	struct life_config c = two_cpus;
-	enum machine_end end = MACHINE_FINISHED;
-	struct life l = {0};
-
-	c.knob = knob;
-	life_create(&l, &c);
-	for (c.seed = 1; c.seed <= SEEDS && end == MACHINE_FINISHED; c.seed++) {
-		life_again(&l, &c);
-		life_task(&l, 0, entry);
-		end = life_run(&l, EXECUTOR_EXPLORE);
-	}
-	cr_expect_str_eq(life_slug(&l), "mm-owner", "%s", l.m->violations.first.message);
-	life_destroy(&l);
-}
-
 Test(mm_owner, an_heir_that_is_not_looked_at_again_is_found)
 {
-	expect_found(KNOB_OWNER_NOT_RECHECKED, leave_together);
+	life_found(&two_cpus, KNOB_OWNER_NOT_RECHECKED, leave_together, SEEDS, "mm-owner");
 }
 
 /* ---- what each check says ---- */
@@ -158,11 +138,11 @@ static void stranger_becomes_owner(void *arg)
 
 Test(mm_owner, owners_that_are_none_are_noticed)
 {
-	expect_found(0, zombie_owns);
-	expect_found(0, nobody_owns);
-	expect_found(0, stranger_owns);
-	expect_found(0, leaver_owns);
-	expect_found(0, stranger_becomes_owner);
+	life_found(&two_cpus, 0, zombie_owns, SEEDS, "mm-owner");
+	life_found(&two_cpus, 0, nobody_owns, SEEDS, "mm-owner");
+	life_found(&two_cpus, 0, stranger_owns, SEEDS, "mm-owner");
+	life_found(&two_cpus, 0, leaver_owns, SEEDS, "mm-owner");
+	life_found(&two_cpus, 0, stranger_becomes_owner, SEEDS, "mm-owner");
 }
 
 /* Without an owner the root pays. */

@@ -19,6 +19,9 @@
 #include "smp/vmstat.h"
 #include "tlbshoot/tlb.h"
 
+/* In a task: a violation of the kernel's own, with the condition as its message. */
+#define check(cond) BUG_ON(!(cond), "line %d: %s", __LINE__, #cond)
+
 static inline void page_machine_setup(struct machine *m, u64 nr_pages)
 {
 	static const struct sched_ops no_mm = {0};
@@ -125,6 +128,19 @@ static inline const char *page_machine_slug(const struct machine *m)
 		cr_expect_str_eq(page_machine_slug(m), (slug), "%s: %s", page_machine_slug(m),     \
 				 (m)->violations.first.message);                                   \
 	} while (0)
+
+/* @nr_tasks of them on a fresh machine finish, under each executor. */
+static inline void both_executors(u32 nr_vcpus, u64 nr_pages, u32 nr_tasks, void (*entry)(void *))
+{
+	for (int e = 0; e < 2; e++) {
+		struct machine *m = page_machine_create(nr_vcpus, nr_pages, 1, 0);
+		enum machine_end end = page_machine_run(m, e ? EXECUTOR_EXPLORE : EXECUTOR_THREADS,
+							nr_tasks, entry, m);
+
+		expect_finished(m, end);
+		page_machine_destroy(m);
+	}
+}
 
 /* One task under the explorer that is to end in the violation @slug, on a fresh machine. */
 static inline void expect_task_violates(void (*entry)(void *), const char *slug)

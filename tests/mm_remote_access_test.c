@@ -3,7 +3,7 @@
  * A debugger's access to other tasks' memory: what it may read and write, what becomes of the
  * pages, and races with those that take them away.
  */
-#include "mm_life_machine.h"
+#include "mm_life_seeds.h"
 
 #include "mm/remote_access.h"
 
@@ -13,54 +13,6 @@
 #define OTHER 0x6f746872ULL
 
 static const struct life_config small = {.nr_vcpus = 2, .nr_pages = SMALL_PAGES, .seed = 1};
-
-static void run_both(u32 nr_tasks, void (*entry)(void *))
-{
-	struct life l = {0};
-
-	life_create(&l, &small);
-	for (u32 i = 0; i < nr_tasks; i++)
-		life_task(&l, i, entry);
-	expect_clean(&l, life_run(&l, EXECUTOR_EXPLORE));
-	life_again(&l, &small);
-	for (u32 i = 0; i < nr_tasks; i++)
-		life_task(&l, i, entry);
-	expect_clean(&l, life_run(&l, EXECUTOR_THREADS));
-	life_destroy(&l);
-}
-
-/* As in the other tests of mm's life. */
-static u64 explore_seeds(u32 knob, const char *slugs, u32 nr_tasks, void (*entry)(void *),
-			 u32 nr_seeds)
-{
-	struct life_config config = small;
-	struct life l = {0};
-	u64 found = 0;
-
-	config.knob = knob;
-	for (u64 seed = 1; seed <= nr_seeds && !found; seed++) {
-		enum machine_end end;
-
-		config.seed = seed;
-		if (seed == 1)
-			life_create(&l, &config);
-		else
-			life_again(&l, &config);
-		for (u32 i = 0; i < nr_tasks; i++)
-			life_task(&l, i, entry);
-		end = life_run(&l, EXECUTOR_EXPLORE);
-		if (!slugs) {
-			expect_clean(&l, end);
-		} else if (end == MACHINE_VIOLATION) {
-			cr_assert_not_null(strstr(slugs, life_slug(&l)), "seed %llu found %s: %s",
-					   (unsigned long long)seed, life_slug(&l),
-					   l.m->violations.first.message);
-			found = seed;
-		}
-	}
-	life_destroy(&l);
-	return found;
-}
 
 static int peek(u32 pid, u64 va, u64 *value)
 {
@@ -115,8 +67,8 @@ static void debugs_a_child(void *arg)
 
 Test(mm_remote_access, a_word_of_another_task_is_read_and_written)
 {
-	run_both(1, debugs_a_child);
-	cr_assert_eq(explore_seeds(0, NULL, 1, debugs_a_child, SEEDS), 0);
+	life_both(&small, 1, debugs_a_child);
+	life_explore(&small, 1, debugs_a_child, SEEDS);
 }
 
 static u64 word_of_file(const struct life *l, u64 index)
@@ -177,7 +129,7 @@ static void breaks_into_text(void *arg)
 
 Test(mm_remote_access, protection_is_for_programs_only)
 {
-	run_both(1, breaks_into_text);
+	life_both(&small, 1, breaks_into_text);
 }
 
 static void writes_to_a_file(void *arg)
@@ -206,7 +158,7 @@ static void writes_to_a_file(void *arg)
 
 Test(mm_remote_access, what_is_written_to_a_file_is_dirty)
 {
-	run_both(1, writes_to_a_file);
+	life_both(&small, 1, writes_to_a_file);
 }
 
 /* --- Races ------------------------------------------------------------------------------------ */
@@ -268,14 +220,14 @@ static void programs_and_debuggers(void *arg)
 
 Test(mm_remote_access, debuggers_race_with_zap_exec_and_exit)
 {
-	run_both(4, programs_and_debuggers);
-	cr_assert_eq(explore_seeds(0, NULL, 2, programs_and_debuggers, SEEDS), 0);
-	cr_assert_eq(explore_seeds(0, NULL, 4, programs_and_debuggers, SEEDS / 3), 0);
+	life_both(&small, 4, programs_and_debuggers);
+	life_explore(&small, 2, programs_and_debuggers, SEEDS);
+	life_explore(&small, 4, programs_and_debuggers, SEEDS / 3);
 }
 
 Test(mm_remote_access, a_forced_write_that_goes_on_as_a_read_is_found)
 {
-	cr_assert_neq(explore_seeds(KNOB_GUP_FORGETS_WRITE, "private-write-reaches-file", 2,
-				    programs_and_debuggers, 10 * SEEDS),
+	cr_assert_neq(life_finds(&small, KNOB_GUP_FORGETS_WRITE, 2, programs_and_debuggers,
+				 10 * SEEDS, "private-write-reaches-file"),
 		      0);
 }

@@ -3,7 +3,7 @@
  * A device that translates an address space by itself: what it sees, when its translations go, and
  * races with everything that takes pages away.
  */
-#include "mm_life_machine.h"
+#include "mm_life_seeds.h"
 
 #include "mm/notifier.h"
 #include "mm/secondary_tlb.h"
@@ -15,55 +15,6 @@
 #define OTHER 0x6f746872ULL
 
 static const struct life_config small = {.nr_vcpus = 2, .nr_pages = SMALL_PAGES, .seed = 1};
-
-static void run_both(u32 nr_tasks, void (*entry)(void *))
-{
-	struct life l = {0};
-
-	life_create(&l, &small);
-	for (u32 i = 0; i < nr_tasks; i++)
-		life_task(&l, i, entry);
-	expect_clean(&l, life_run(&l, EXECUTOR_EXPLORE));
-	life_again(&l, &small);
-	for (u32 i = 0; i < nr_tasks; i++)
-		life_task(&l, i, entry);
-	expect_clean(&l, life_run(&l, EXECUTOR_THREADS));
-	life_destroy(&l);
-}
-
-/* Explores @nr_seeds schedules; stops at the first violation, whose slug must be one of @slugs, and
- * returns its seed. 0: all were clean. */
-static u64 explore_seeds(u32 knob, const char *slugs, u32 nr_tasks, void (*entry)(void *),
-			 u32 nr_seeds)
-{
-	struct life_config config = small;
-	struct life l = {0};
-	u64 found = 0;
-
-	config.knob = knob;
-	for (u64 seed = 1; seed <= nr_seeds && !found; seed++) {
-		enum machine_end end;
-
-		config.seed = seed;
-		if (seed == 1)
-			life_create(&l, &config);
-		else
-			life_again(&l, &config);
-		for (u32 i = 0; i < nr_tasks; i++)
-			life_task(&l, i, entry);
-		end = life_run(&l, EXECUTOR_EXPLORE);
-		if (!slugs) {
-			expect_clean(&l, end);
-		} else if (end == MACHINE_VIOLATION) {
-			cr_assert_not_null(strstr(slugs, life_slug(&l)), "seed %llu found %s: %s",
-					   (unsigned long long)seed, life_slug(&l),
-					   l.m->violations.first.message);
-			found = seed;
-		}
-	}
-	life_destroy(&l);
-	return found;
-}
 
 static void device_writes(struct secondary_tlb *st, u64 va, u64 value)
 {
@@ -122,7 +73,7 @@ static void shares_with_a_device(void *arg)
 
 Test(mm_secondary_tlb, a_device_sees_what_the_program_sees)
 {
-	run_both(1, shares_with_a_device);
+	life_both(&small, 1, shares_with_a_device);
 }
 
 static void exits(void *arg)
@@ -156,8 +107,8 @@ static void forks_beside_a_device(void *arg)
 
 Test(mm_secondary_tlb, a_device_follows_copy_on_write)
 {
-	run_both(1, forks_beside_a_device);
-	cr_assert_eq(explore_seeds(0, NULL, 1, forks_beside_a_device, SEEDS), 0);
+	life_both(&small, 1, forks_beside_a_device);
+	life_explore(&small, 1, forks_beside_a_device, SEEDS);
 }
 
 static void writes_a_file_by_device(void *arg)
@@ -191,7 +142,7 @@ static void writes_a_file_by_device(void *arg)
 
 Test(mm_secondary_tlb, a_device_makes_pages_of_a_file_dirty)
 {
-	run_both(1, writes_a_file_by_device);
+	life_both(&small, 1, writes_a_file_by_device);
 }
 
 /* --- The end ---------------------------------------------------------------------------------- */
@@ -222,7 +173,7 @@ static void outlived_by_its_device(void *arg)
 
 Test(mm_secondary_tlb, it_holds_the_structure_and_not_the_address_space)
 {
-	run_both(1, outlived_by_its_device);
+	life_both(&small, 1, outlived_by_its_device);
 }
 
 /* --- Races ------------------------------------------------------------------------------------ */
@@ -305,24 +256,22 @@ static void programs_and_devices(void *arg)
 
 Test(mm_secondary_tlb, devices_race_with_zap_fork_exec_and_exit)
 {
-	run_both(4, programs_and_devices);
-	cr_assert_eq(explore_seeds(0, NULL, 2, programs_and_devices, SEEDS), 0);
-	cr_assert_eq(explore_seeds(0, NULL, 4, programs_and_devices, SEEDS / 3), 0);
+	life_both(&small, 4, programs_and_devices);
+	life_explore(&small, 2, programs_and_devices, SEEDS);
+	life_explore(&small, 4, programs_and_devices, SEEDS / 3);
 }
 
 Test(mm_secondary_tlb, a_fault_that_does_not_look_for_invalidations_is_found)
 {
-	cr_assert_neq(explore_seeds(KNOB_NOTIFIER_SEQ_IGNORED,
-				    "secondary-tlb-at-free secondary-tlb-exceeds-pagetable", 2,
-				    programs_and_devices, SEEDS),
+	cr_assert_neq(life_finds(&small, KNOB_NOTIFIER_SEQ_IGNORED, 2, programs_and_devices, SEEDS,
+				 "secondary-tlb-at-free secondary-tlb-exceeds-pagetable"),
 		      0);
 }
 
 Test(mm_secondary_tlb, a_copy_that_is_not_told_is_found)
 {
-	cr_assert_neq(explore_seeds(KNOB_COW_NOT_NOTIFIED,
-				    "secondary-tlb-at-free secondary-tlb-exceeds-pagetable", 2,
-				    programs_and_devices, SEEDS),
+	cr_assert_neq(life_finds(&small, KNOB_COW_NOT_NOTIFIED, 2, programs_and_devices, SEEDS,
+				 "secondary-tlb-at-free secondary-tlb-exceeds-pagetable"),
 		      0);
 }
 
@@ -365,9 +314,9 @@ static void comes_and_cuts(void *arg)
 
 Test(mm_secondary_tlb, registering_waits_for_ranges_of_truncation)
 {
-	run_both(4, comes_and_cuts);
-	cr_assert_eq(explore_seeds(0, NULL, 2, comes_and_cuts, SEEDS), 0);
-	cr_assert_neq(explore_seeds(KNOB_NOTIFIER_IN_MID_RANGE, "notifier-range-unpaired", 2,
-				    comes_and_cuts, 10 * SEEDS),
+	life_both(&small, 4, comes_and_cuts);
+	life_explore(&small, 2, comes_and_cuts, SEEDS);
+	cr_assert_neq(life_finds(&small, KNOB_NOTIFIER_IN_MID_RANGE, 2, comes_and_cuts, 10 * SEEDS,
+				 "notifier-range-unpaired"),
 		      0);
 }

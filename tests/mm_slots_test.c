@@ -3,7 +3,7 @@
  * KSM's and khugepaged's registered address spaces, the advice that registers them, and the
  * scanners that walk them while the last user leaves (seed_path B1).
  */
-#include "mm_life_machine.h"
+#include "mm_life_seeds.h"
 
 #include <errno.h>
 
@@ -18,20 +18,13 @@
 /* More than anybody has here. */
 #define ALL_PAGES 1000
 
-static const struct life_config small = {.nr_vcpus = 2, .nr_pages = SMALL_PAGES, .seed = 1};
-
-static void run_both(void (*entry)(void *))
-{
-	struct life l = {0};
-
-	life_create(&l, &small);
-	life_task(&l, 0, entry);
-	expect_clean(&l, life_run(&l, EXECUTOR_EXPLORE));
-	life_again(&l, &small);
-	life_task(&l, 0, entry);
-	expect_clean(&l, life_run(&l, EXECUTOR_THREADS));
-	life_destroy(&l);
-}
+static const struct life_config small = {
+	.nr_vcpus = 2,
+	.nr_pages = SMALL_PAGES,
+	.seed = 1,
+	/* A scanner that stands still while an address space goes: few switches. */
+	.odd_seeds = "pct:3",
+};
 
 /* All that is mapped; there are holes. */
 static void advise(enum mm_scanner which)
@@ -70,7 +63,7 @@ static void registers_once(void *arg)
 
 Test(mm_slots, an_mm_is_registered_once_and_goes_with_its_last_user)
 {
-	run_both(registers_once);
+	life_both(&small, 1, registers_once);
 }
 
 static void has_items(void *arg)
@@ -103,7 +96,7 @@ static void has_items(void *arg)
 
 Test(mm_slots, a_slot_with_items_waits_for_the_scanner)
 {
-	run_both(has_items);
+	life_both(&small, 1, has_items);
 }
 
 static void leaves_items(void *arg)
@@ -119,7 +112,7 @@ static void leaves_items(void *arg)
 
 Test(mm_slots, what_no_scanner_comes_for_is_no_leak)
 {
-	run_both(leaves_items);
+	life_both(&small, 1, leaves_items);
 }
 
 static void turns(void *arg)
@@ -142,7 +135,7 @@ static void turns(void *arg)
 
 Test(mm_slots, a_turn_goes_on_where_the_last_one_ended)
 {
-	run_both(turns);
+	life_both(&small, 1, turns);
 }
 
 static void child(void *arg)
@@ -167,7 +160,7 @@ static void forks(void *arg)
 
 Test(mm_slots, a_fork_registers_the_copy)
 {
-	run_both(forks);
+	life_both(&small, 1, forks);
 }
 
 static u64 pages_of_a_turn(struct life *l, enum mm_scanner which)
@@ -215,7 +208,7 @@ static void takes_advice(void *arg)
 
 Test(mm_slots, scanners_look_at_areas_with_their_advice)
 {
-	run_both(takes_advice);
+	life_both(&small, 1, takes_advice);
 }
 
 /* ---- races ---- */
@@ -250,68 +243,30 @@ static void scans(void *arg)
 	sys_exit(0);
 }
 
-static void start_race(struct life *l)
+static void program_and_scanner(void *arg)
 {
-	life_task(l, 0, comes_and_goes);
-	life_task(l, 1, scans);
-}
-
-/* The seed that found @slug; 0: all were clean. */
-static u64 explore_seeds(void (*start)(struct life *), u32 knob, const char *slug)
-{
-	struct strategy *s = strategy_create("pct:3");
-	struct life_config config = small;
-	struct life l = {0};
-	u64 found = 0;
-
-	config.knob = knob;
-	for (u64 seed = 1; seed <= (slug ? PLANTED_SEEDS : SEEDS) && !found; seed++) {
-		enum machine_end end;
-
-		config.seed = seed;
-		if (seed == 1)
-			life_create(&l, &config);
-		else
-			life_again(&l, &config);
-		start(&l);
-		life_auditor(&l);
-		/* A scanner that stands still while an address space goes: few switches. */
-		end = seed % 2 ? machine_run(l.m, EXECUTOR_EXPLORE, s)
-			       : life_run(&l, EXECUTOR_EXPLORE);
-		if (!slug) {
-			expect_clean(&l, end);
-		} else if (end == MACHINE_VIOLATION) {
-			cr_assert_str_eq(life_slug(&l), slug, "seed %llu: %s",
-					 (unsigned long long)seed, l.m->violations.first.message);
-			found = seed;
-		}
-	}
-	life_destroy(&l);
-	strategy_destroy(s);
-	return found;
+	if (current->pid == 1)
+		comes_and_goes(arg);
+	else
+		scans(arg);
 }
 
 Test(mm_slots, scanners_race_with_exec_and_exit)
 {
-	struct life l = {0};
-
-	cr_assert_eq(explore_seeds(start_race, 0, NULL), 0);
-	life_create(&l, &small);
-	for (u32 i = 0; i < THREADED_RUNS; i++) {
-		if (i)
-			life_again(&l, &small);
-		start_race(&l);
-		expect_clean(&l, life_run(&l, EXECUTOR_THREADS));
-	}
-	life_destroy(&l);
+	life_explore(&small, 2, program_and_scanner, SEEDS);
+	life_threads(&small, 2, program_and_scanner, THREADED_RUNS);
 }
 
 Test(mm_slots, an_exit_that_does_not_shut_them_out_is_found)
 {
-	cr_expect_neq(explore_seeds(start_race, KNOB_KSM_EXIT_LATE, "scanner-in-dead-mm"), 0);
-	cr_expect_neq(explore_seeds(start_race, KNOB_SCANNER_EXIT_NO_WAIT, "scanner-in-dead-mm"),
+	cr_expect_neq(life_finds(&small, KNOB_KSM_EXIT_LATE, 2, program_and_scanner, PLANTED_SEEDS,
+				 "scanner-in-dead-mm"),
 		      0);
-	cr_expect_neq(explore_seeds(start_race, KNOB_SCANNER_NO_EXIT_TEST, "scanner-in-dead-mm"),
+	cr_expect_neq(life_finds(&small, KNOB_SCANNER_EXIT_NO_WAIT, 2, program_and_scanner,
+				 PLANTED_SEEDS, "scanner-in-dead-mm"),
+		      0);
+	cr_expect_neq(life_finds(&small, KNOB_SCANNER_NO_EXIT_TEST, 2, program_and_scanner,
+				 PLANTED_SEEDS, "scanner-in-dead-mm"),
 		      0);
 }
 
@@ -340,19 +295,23 @@ static void scans_a_few_times(void *arg)
 	sys_exit(0);
 }
 
-static void start_empty_race(struct life *l)
+static void empty_program_and_scanner(void *arg)
 {
-	life_task(l, 0, registers_and_goes);
-	life_task(l, 1, scans_a_few_times);
+	if (current->pid == 1)
+		registers_and_goes(arg);
+	else
+		scans_a_few_times(arg);
 }
 
 /* KSM has no items of it: from the moment that the cursor leaves the mm nobody waits for ksmd. */
 Test(mm_slots, mmap_sem_is_dropped_while_the_mm_is_kept)
 {
-	cr_expect_eq(explore_seeds(start_empty_race, 0, NULL), 0);
+	life_explore(&small, 2, empty_program_and_scanner, SEEDS);
 	/* There ThreadSanitizer is first: nothing orders ksmd's last look and the freeing. */
 #ifndef __SANITIZE_THREAD__
-	cr_expect_neq(explore_seeds(start_empty_race, KNOB_KSM_UP_READ_LATE, "mm-freed-in-use"), 0);
+	cr_expect_neq(life_finds(&small, KNOB_KSM_UP_READ_LATE, 2, empty_program_and_scanner,
+				 PLANTED_SEEDS, "mm-freed-in-use"),
+		      0);
 #endif
 }
 
@@ -372,12 +331,7 @@ static void scans_what_it_has_left(void *arg)
 Test(mm_slots, a_slot_without_a_reference_is_found)
 {
 	struct life_config config = small;
-	struct life l = {0};
 
 	config.knob = KNOB_SLOT_NOT_PINNED;
-	life_create(&l, &config);
-	life_task(&l, 0, scans_what_it_has_left);
-	cr_assert_eq(life_run(&l, EXECUTOR_EXPLORE), MACHINE_VIOLATION);
-	cr_assert_str_eq(life_slug(&l), "mm-use-after-free");
-	life_destroy(&l);
+	life_violates(&config, scans_what_it_has_left, "mm-use-after-free");
 }

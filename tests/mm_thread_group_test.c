@@ -3,7 +3,7 @@
  * Thread groups (seed_path A3): exec out of one, from its leader and from another thread; group
  * exits, SIGKILL from outside; who is waited for, and when. And all of them against each other.
  */
-#include "mm_life_machine.h"
+#include "mm_life_seeds.h"
 
 #include "smp/signal.h"
 
@@ -13,56 +13,10 @@
 #define BUG_SEEDS 2000
 #define PAGES 160
 
+/* For the planted bugs: fewer CPUs than tasks, so that who is preempted in a window of a few steps
+ * stays there. */
 static const struct life_config two_cpus = {.nr_vcpus = 2, .nr_pages = PAGES, .seed = 1};
 static const struct life_config three_cpus = {.nr_vcpus = 3, .nr_pages = PAGES, .seed = 1};
-
-#define CLONE_A_THREAD (CLONE_VM | CLONE_SIGHAND | CLONE_THREAD)
-
-static void run_both(const struct life_config *config, void (*entry)(void *))
-{
-	struct life l = {0};
-
-	life_create(&l, config);
-	life_task(&l, 0, entry);
-	expect_clean(&l, life_run(&l, EXECUTOR_EXPLORE));
-	life_again(&l, config);
-	life_task(&l, 0, entry);
-	expect_clean(&l, life_run(&l, EXECUTOR_THREADS));
-	life_destroy(&l);
-}
-
-static void run_seeds(const struct life_config *config, void (*entry)(void *))
-{
-	struct life_config c = *config;
-	struct life l = {0};
-
-	life_create(&l, &c);
-	for (c.seed = 1; c.seed <= SEEDS; c.seed++) {
-		life_again(&l, &c);
-		life_task(&l, 0, entry);
-		expect_clean(&l, life_run(&l, EXECUTOR_EXPLORE));
-	}
-	life_destroy(&l);
-}
-
-static void expect_found(u32 knob, void (*entry)(void *), const char *slug)
-{
-	/* Fewer CPUs than tasks: who is preempted in a window of a few steps stays there. */
-	struct life_config c = two_cpus;
-	enum machine_end end = MACHINE_FINISHED;
-	struct life l = {0};
-
-	c.knob = knob;
-	life_create(&l, &c);
-	for (c.seed = 1; c.seed <= BUG_SEEDS && end == MACHINE_FINISHED; c.seed++) {
-		life_again(&l, &c);
-		life_task(&l, 0, entry);
-		end = life_run(&l, EXECUTOR_EXPLORE);
-	}
-	cr_expect_str_eq(life_slug(&l), slug, "seed %llu: %s: %s", (unsigned long long)c.seed - 1,
-			 life_slug(&l), l.m->violations.first.message);
-	life_destroy(&l);
-}
 
 /* ---- members ---- */
 
@@ -165,8 +119,8 @@ static void group_whose_leader_execs(void *arg)
 
 Test(mm_thread_group, exec_kills_the_other_threads)
 {
-	run_both(&two_cpus, group_whose_leader_execs);
-	run_seeds(&three_cpus, group_whose_leader_execs);
+	life_both(&two_cpus, 1, group_whose_leader_execs);
+	life_explore(&three_cpus, 1, group_whose_leader_execs, SEEDS);
 }
 
 static void thread_execs(void *arg)
@@ -184,8 +138,8 @@ static void group_whose_thread_execs(void *arg)
 
 Test(mm_thread_group, a_thread_that_execs_takes_the_leaders_place)
 {
-	run_both(&two_cpus, group_whose_thread_execs);
-	run_seeds(&three_cpus, group_whose_thread_execs);
+	life_both(&two_cpus, 1, group_whose_thread_execs);
+	life_explore(&three_cpus, 1, group_whose_thread_execs, SEEDS);
 }
 
 static void leader_leaves(void *arg)
@@ -202,8 +156,8 @@ static void group_whose_leader_leaves(void *arg)
 
 Test(mm_thread_group, the_leaders_place_is_free_when_it_has_exited)
 {
-	run_both(&two_cpus, group_whose_leader_leaves);
-	run_seeds(&three_cpus, group_whose_leader_leaves);
+	life_both(&two_cpus, 1, group_whose_leader_leaves);
+	life_explore(&three_cpus, 1, group_whose_leader_leaves, SEEDS);
 }
 
 /* Nobody waits for this leader; the last thread sees it off. */
@@ -218,8 +172,8 @@ static void leader_without_parent(void *arg)
 
 Test(mm_thread_group, the_last_thread_releases_a_leader_that_nobody_waits_for)
 {
-	run_both(&two_cpus, leader_without_parent);
-	run_seeds(&three_cpus, leader_without_parent);
+	life_both(&two_cpus, 1, leader_without_parent);
+	life_explore(&three_cpus, 1, leader_without_parent, SEEDS);
 }
 
 static void heir(void *arg)
@@ -250,8 +204,8 @@ static void inheritance(void *arg)
 
 Test(mm_thread_group, the_leaders_mm_passes_to_another_thread)
 {
-	run_both(&two_cpus, inheritance);
-	run_seeds(&three_cpus, inheritance);
+	life_both(&two_cpus, 1, inheritance);
+	life_explore(&three_cpus, 1, inheritance, SEEDS);
 }
 
 static void slow_thread(void *arg)
@@ -282,8 +236,8 @@ static void waits_for_all(void *arg)
 
 Test(mm_thread_group, a_group_is_waited_for_as_a_whole)
 {
-	run_both(&two_cpus, waits_for_all);
-	run_seeds(&three_cpus, waits_for_all);
+	life_both(&two_cpus, 1, waits_for_all);
+	life_explore(&three_cpus, 1, waits_for_all, SEEDS);
 }
 
 static void thread_exits_group(void *arg)
@@ -307,8 +261,8 @@ static void exit_group_main(void *arg)
 
 Test(mm_thread_group, a_group_exit_ends_them_all)
 {
-	run_both(&two_cpus, exit_group_main);
-	run_seeds(&three_cpus, exit_group_main);
+	life_both(&two_cpus, 1, exit_group_main);
+	life_explore(&three_cpus, 1, exit_group_main, SEEDS);
 }
 
 static void group_of_workers(void *arg)
@@ -341,8 +295,8 @@ static void killer(void *arg)
 
 Test(mm_thread_group, sigkill_ends_them_all)
 {
-	run_both(&two_cpus, killer);
-	run_seeds(&three_cpus, killer);
+	life_both(&two_cpus, 1, killer);
+	life_explore(&three_cpus, 1, killer, SEEDS);
 }
 
 static void exits(void *arg)
@@ -383,8 +337,8 @@ static void kills_a_zombie(void *arg)
 
 Test(mm_thread_group, sigkill_does_not_change_how_a_zombie_has_ended)
 {
-	run_both(&two_cpus, kills_a_zombie);
-	run_seeds(&three_cpus, kills_a_zombie);
+	life_both(&two_cpus, 1, kills_a_zombie);
+	life_explore(&three_cpus, 1, kills_a_zombie, SEEDS);
 }
 
 /* The wait of a killed task ends though its child does not. */
@@ -425,7 +379,7 @@ static void kills_a_waiter(void *arg)
 
 Test(mm_thread_group, sigkill_ends_a_wait)
 {
-	run_both(&two_cpus, kills_a_waiter);
+	life_both(&two_cpus, 1, kills_a_waiter);
 }
 
 static void bad_flags(void *arg)
@@ -441,7 +395,7 @@ static void bad_flags(void *arg)
 
 Test(mm_thread_group, threads_share_handlers_and_memory)
 {
-	run_both(&two_cpus, bad_flags);
+	life_both(&two_cpus, 1, bad_flags);
 }
 
 /* ---- all against each other ---- */
@@ -464,8 +418,8 @@ static void execs_race(void *arg)
 
 Test(mm_thread_group, one_of_several_execs_wins)
 {
-	run_both(&two_cpus, execs_race);
-	run_seeds(&three_cpus, execs_race);
+	life_both(&two_cpus, 1, execs_race);
+	life_explore(&three_cpus, 1, execs_race, SEEDS);
 }
 
 static void exits_race_execs_leader(void *arg)
@@ -488,8 +442,8 @@ static void exit_races_exec(void *arg)
 
 Test(mm_thread_group, a_group_exit_and_an_exec_do_not_mix)
 {
-	run_both(&two_cpus, exit_races_exec);
-	run_seeds(&three_cpus, exit_races_exec);
+	life_both(&two_cpus, 1, exit_races_exec);
+	life_explore(&three_cpus, 1, exit_races_exec, SEEDS);
 }
 
 static void kill_races_exec(void *arg)
@@ -509,35 +463,40 @@ static void kill_races_exec(void *arg)
 
 Test(mm_thread_group, sigkill_wins_over_an_exec)
 {
-	run_both(&two_cpus, kill_races_exec);
-	run_seeds(&three_cpus, kill_races_exec);
+	life_both(&two_cpus, 1, kill_races_exec);
+	life_explore(&three_cpus, 1, kill_races_exec, SEEDS);
 }
 
 /* ---- planted ---- */
 
 Test(mm_thread_group, de_thread_that_forgets_one_is_found)
 {
-	expect_found(KNOB_DE_THREAD_FORGETS_ONE, group_whose_leader_execs, "exec-not-alone");
+	life_found(&two_cpus, KNOB_DE_THREAD_FORGETS_ONE, group_whose_leader_execs, BUG_SEEDS,
+		   "exec-not-alone");
 }
 
 Test(mm_thread_group, a_lost_wake_up_of_de_thread_is_found)
 {
-	expect_found(KNOB_DE_THREAD_STATE_LATE, group_whose_thread_execs, "deadlock");
+	life_found(&two_cpus, KNOB_DE_THREAD_STATE_LATE, group_whose_thread_execs, BUG_SEEDS,
+		   "deadlock");
 }
 
 Test(mm_thread_group, taking_a_live_leaders_pid_is_found)
 {
-	expect_found(KNOB_LEADER_NOT_DEAD, group_whose_thread_execs, "released-task-runs");
+	life_found(&two_cpus, KNOB_LEADER_NOT_DEAD, group_whose_thread_execs, BUG_SEEDS,
+		   "released-task-runs");
 }
 
 Test(mm_thread_group, exec_that_ignores_a_group_exit_is_found)
 {
-	expect_found(KNOB_EXEC_IGNORES_GROUP_EXIT, exit_races_exec, "exec-in-dying-group");
+	life_found(&two_cpus, KNOB_EXEC_IGNORES_GROUP_EXIT, exit_races_exec, BUG_SEEDS,
+		   "exec-in-dying-group");
 }
 
 Test(mm_thread_group, a_leader_that_is_reaped_early_is_found)
 {
-	expect_found(KNOB_LEADER_REAPED_EARLY, waits_for_all, "leader-reaped-early");
+	life_found(&two_cpus, KNOB_LEADER_REAPED_EARLY, waits_for_all, BUG_SEEDS,
+		   "leader-reaped-early");
 }
 
 static void clones_on_and_on(void *arg)
@@ -562,8 +521,9 @@ static void group_with_a_cloner(void *arg)
 
 Test(mm_thread_group, a_thread_that_escapes_its_groups_end_is_found)
 {
-	run_seeds(&two_cpus, group_with_a_cloner);
-	expect_found(KNOB_CLONE_ESCAPES_KILL, group_with_a_cloner, "exec-not-alone");
+	life_explore(&two_cpus, 1, group_with_a_cloner, SEEDS);
+	life_found(&two_cpus, KNOB_CLONE_ESCAPES_KILL, group_with_a_cloner, BUG_SEEDS,
+		   "exec-not-alone");
 }
 
 static void spawned(void *arg)
@@ -588,6 +548,6 @@ static void spawns(void *arg)
 
 Test(mm_thread_group, the_program_has_handlers_of_its_own)
 {
-	run_both(&two_cpus, spawns);
-	expect_found(KNOB_SIGHAND_SHARED, spawns, "sighand-shared-after-exec");
+	life_both(&two_cpus, 1, spawns);
+	life_found(&two_cpus, KNOB_SIGHAND_SHARED, spawns, BUG_SEEDS, "sighand-shared-after-exec");
 }

@@ -3,7 +3,7 @@
  * Breakpoints in programs: who has them, and what becomes of them and of what traps leave behind
  * (seed_path B1, D2).
  */
-#include "mm_life_machine.h"
+#include "mm_life_seeds.h"
 
 #include <errno.h>
 
@@ -17,19 +17,6 @@
 #define THREADED_RUNS 10
 
 static const struct life_config small = {.nr_vcpus = 2, .nr_pages = SMALL_PAGES, .seed = 1};
-
-static void run_both(void (*entry)(void *))
-{
-	struct life l = {0};
-
-	life_create(&l, &small);
-	life_task(&l, 0, entry);
-	expect_clean(&l, life_run(&l, EXECUTOR_EXPLORE));
-	life_again(&l, &small);
-	life_task(&l, 0, entry);
-	expect_clean(&l, life_run(&l, EXECUTOR_THREADS));
-	life_destroy(&l);
-}
 
 /* The first page of the program's text. */
 static int executes(const struct life *l)
@@ -84,7 +71,7 @@ static void registers(void *arg)
 
 Test(mm_uprobes, text_traps_while_a_uprobe_is_registered)
 {
-	run_both(registers);
+	life_both(&small, 1, registers);
 }
 
 static void unmaps(void *arg)
@@ -119,7 +106,7 @@ static void unmaps(void *arg)
 
 Test(mm_uprobes, unmapping_one_leaves_the_others)
 {
-	run_both(unmaps);
+	life_both(&small, 1, unmaps);
 }
 
 static void child(void *arg)
@@ -148,7 +135,7 @@ static void forks(void *arg)
 
 Test(mm_uprobes, a_child_has_the_breakpoints_and_an_area_of_its_own)
 {
-	run_both(forks);
+	life_both(&small, 1, forks);
 }
 
 /* ---- races ---- */
@@ -196,61 +183,29 @@ static void traces(void *arg)
 	sys_exit(0);
 }
 
-static void start_race(struct life *l)
+static void program_and_tracer(void *arg)
 {
-	life_task(l, 0, runs_and_forks);
-	life_task(l, 1, traces);
-}
-
-/* All seeds are clean, or one of them shows @slugs. */
-static bool explore_seeds(u32 knob, const char *slug, const char *or_slug)
-{
-	struct life_config config = small;
-	struct life l = {0};
-	bool found = false;
-
-	config.knob = knob;
-	for (u64 seed = 1; seed <= (slug ? PLANTED_SEEDS : SEEDS) && !found; seed++) {
-		enum machine_end end;
-
-		config.seed = seed;
-		if (seed == 1)
-			life_create(&l, &config);
-		else
-			life_again(&l, &config);
-		start_race(&l);
-		end = life_run(&l, EXECUTOR_EXPLORE);
-		if (!slug) {
-			expect_clean(&l, end);
-		} else if (end == MACHINE_VIOLATION) {
-			cr_assert(!strcmp(life_slug(&l), slug) || !strcmp(life_slug(&l), or_slug),
-				  "seed %llu: %s: %s", (unsigned long long)seed, life_slug(&l),
-				  l.m->violations.first.message);
-			found = true;
-		}
-	}
-	life_destroy(&l);
-	return found;
+	if (current->pid == 1)
+		runs_and_forks(arg);
+	else
+		traces(arg);
 }
 
 Test(mm_uprobes, registration_races_with_exec_fork_and_unmap)
 {
-	struct life l = {0};
-
-	cr_assert_not(explore_seeds(0, NULL, NULL));
-	life_create(&l, &small);
-	for (u32 i = 0; i < THREADED_RUNS; i++) {
-		if (i)
-			life_again(&l, &small);
-		start_race(&l);
-		expect_clean(&l, life_run(&l, EXECUTOR_THREADS));
-	}
-	life_destroy(&l);
+	life_explore(&small, 2, program_and_tracer, SEEDS);
+	life_threads(&small, 2, program_and_tracer, THREADED_RUNS);
 }
 
 Test(mm_uprobes, what_is_forgotten_or_not_kept_out_is_found)
 {
-	cr_expect(explore_seeds(KNOB_UPROBE_STATE_KEPT, "mm-not-torn-down", "mm-not-torn-down"));
-	cr_expect(explore_seeds(KNOB_UPROBE_FORK_UNLOCKED, "uprobe-missed", "uprobe-stray"));
-	cr_expect(explore_seeds(KNOB_UPROBE_MUNMAP_FORGETS, "uprobe-stray", "uprobe-stray"));
+	cr_expect_neq(life_finds(&small, KNOB_UPROBE_STATE_KEPT, 2, program_and_tracer,
+				 PLANTED_SEEDS, "mm-not-torn-down"),
+		      0);
+	cr_expect_neq(life_finds(&small, KNOB_UPROBE_FORK_UNLOCKED, 2, program_and_tracer,
+				 PLANTED_SEEDS, "uprobe-missed uprobe-stray"),
+		      0);
+	cr_expect_neq(life_finds(&small, KNOB_UPROBE_MUNMAP_FORGETS, 2, program_and_tracer,
+				 PLANTED_SEEDS, "uprobe-stray"),
+		      0);
 }
