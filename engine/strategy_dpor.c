@@ -61,6 +61,9 @@
 
 #define DPOR_BOUND_MAX 16
 
+/* Of a schedule that goes on and on only so many events are searched; some 100 MB. */
+#define DPOR_EVENTS_MAX (1u << 20)
+
 struct strategy_dpor {
 	struct strategy base;
 	struct strategy_place place;
@@ -84,13 +87,14 @@ struct strategy_dpor {
 	u64 waits;	   /* vCPUs that stand before a lock that was held since they do */
 	bool armed;	   /* an option of `take` or one that leaves it was just chosen */
 	struct option armed_option;
-	bool asleep;  /* everything was tried before: redundant from here on */
+	bool asleep; /* not searched from here on: everything was tried before, or it is too long */
 	u32 searched; /* events before that */
 
 	u64 schedules; /* of all rounds */
 	u64 in_round, redundant;
 	bool diverged;
 	bool shortened; /* a schedule ended before its program did */
+	bool too_long;	/* not all of a schedule was searched */
 };
 
 /* --- The schedule being run ------------------------------------------------------------------- */
@@ -125,15 +129,26 @@ static void dpor_begin(struct strategy *base, u64 seed, u32 nr_vcpus)
 	s->trace.in_vain = s->bound != UNBOUNDED;
 }
 
+/* What follows is neither searched nor recorded. */
+static void stop_searching(struct strategy_dpor *s)
+{
+	s->asleep = true;
+	s->searched = s->trace.nr;
+}
+
 /* The event that @cpu is in: another one than the last, if nobody was asked in between because
  * nobody else could go on. */
 static void event_of(struct strategy_dpor *s, u32 cpu)
 {
 	if (unlikely(!s->m))
 		learn_machine(s);
-	if (hb_cpu(&s->trace) != cpu) {
+	if (hb_cpu(&s->trace) != cpu && !s->asleep) {
 		hb_begin(&s->trace, cpu);
 		s->stepped = false;
+	}
+	if (unlikely(s->trace.nr == DPOR_EVENTS_MAX) && !s->asleep) {
+		s->too_long = true;
+		stop_searching(s);
 	}
 }
 
@@ -227,8 +242,7 @@ static struct option choose_option(struct strategy_dpor *s, const struct options
 	if (parent != HB_NONE && s->bound == UNBOUNDED)
 		node_inherit_sleepers(&s->nodes, &s->trace, parent, n);
 	if (!node_first_awake(n, enabled, by_default, &chosen)) {
-		s->asleep = true;
-		s->searched = s->trace.nr;
+		stop_searching(s);
 		nodes_cut(&s->nodes, at);
 		return fallback;
 	}
@@ -249,7 +263,7 @@ static struct option choose_and_begin(struct strategy_dpor *s, const struct opti
 
 	if (s->at > at)
 		begin_chosen(s, at, open[o.cpu]);
-	else
+	else if (!s->asleep)
 		hb_begin(&s->trace, o.cpu);
 	return o;
 }
@@ -338,7 +352,7 @@ static u32 dpor_choose(struct strategy *base, enum choice kind, u32 cpu, u32 n)
 	if ((kind == CHOICE_TLB_EVICT || kind == CHOICE_TLB_FILL) && !s->with_tlb)
 		return 0;
 	value = enumerate(s, n);
-	if (kind == CHOICE_TICK && value && !s->trace.lost)
+	if (kind == CHOICE_TICK && value && !s->trace.lost && !s->asleep)
 		s->trace.events[s->trace.nr - 1].ticked = true;
 	return value;
 }
@@ -367,6 +381,8 @@ static void dpor_step(struct strategy *base, u32 cpu, const struct pending_acces
 	s->armed = false;
 	s->waits &= ~(1ULL << cpu);
 	event_of(s, cpu);
+	if (s->asleep)
+		return;
 	/* An event for each access, though nobody was asked. The access behind which an interrupt
 	 * came belongs to the last one of the handler: nobody can come between. */
 	if (s->stepped && is_alone(s, cpu))
@@ -380,12 +396,16 @@ static void dpor_touch(struct strategy *base, u32 cpu, u64 address, bool write)
 	struct strategy_dpor *s = (struct strategy_dpor *)base;
 
 	event_of(s, cpu);
-	hb_add(&s->trace, address, write ? HB_WRITE : HB_READ);
+	if (!s->asleep)
+		hb_add(&s->trace, address, write ? HB_WRITE : HB_READ);
 }
 
 static void dpor_woken(struct strategy *base, u32 cpu)
 {
-	hb_woken(&((struct strategy_dpor *)base)->trace, cpu);
+	struct strategy_dpor *s = (struct strategy_dpor *)base;
+
+	if (!s->asleep)
+		hb_woken(&s->trace, cpu);
 }
 
 static void dpor_interrupted(struct strategy *base, u32 cpu)
@@ -393,127 +413,17 @@ static void dpor_interrupted(struct strategy *base, u32 cpu)
 	struct strategy_dpor *s = (struct strategy_dpor *)base;
 
 	event_of(s, cpu);
-	if (!s->trace.lost)
+	if (!s->trace.lost && !s->asleep)
 		s->trace.events[s->trace.nr - 1].takes = true;
 }
 
 /* --- The search ------------------------------------------------------------------------------- */
 
-static struct option option_of_event(const struct hb_event *e)
-{
-	return (struct option){e->cpu, e->by_choice};
-}
-
-/* @own, or one with which what leads to it can begin, is to be tried at @n: with no bound. */
-static void note_source(struct strategy_dpor *s, struct node *n, const struct hb_race *race,
-			struct option own)
-{
-	struct option first = {0};
-	bool found = false;
-
-	if (race->initial && options_have(&n->enabled, own)) {
-		if (options_have(&n->backtrack, own))
-			return;
-		first = own;
-		found = true;
-	}
-	for (u32 cpu = 0; cpu < s->nr_cpus; cpu++) {
-		struct option o;
-
-		if (race->first[cpu] == HB_NONE)
-			continue;
-		o = option_of_event(&s->trace.events[race->first[cpu]]);
-		if (!options_have(&n->enabled, o))
-			continue;
-		if (options_have(&n->backtrack, o))
-			return;
-		if (!found)
-			first = o;
-		found = true;
-	}
-	if (found)
-		options_add(&n->backtrack, first);
-	else
-		options_add_all(&n->backtrack, &n->enabled);
-}
-
-/* The same with a bound, where what is at hand may cost too much: @own itself, else everything. */
-static void note_bounded(struct node *n, struct option own, struct option next)
-{
-	if (!options_have(&n->enabled, own) && !options_have(&n->enabled, next)) {
-		options_add_all(&n->backtrack, &n->enabled);
-		return;
-	}
-	if (options_have(&n->enabled, own))
-		options_add(&n->backtrack, own);
-	if (options_have(&n->enabled, next))
-		options_add(&n->backtrack, next);
-}
-
-/* The event with which @event's vCPU began to run without a break. */
-static u32 first_of_run(const struct hb_trace *t, u32 event)
-{
-	while (event && t->events[event - 1].cpu == t->events[event].cpu)
-		event--;
-	return event;
-}
-
-/* The first event of @later's vCPU behind @earlier. */
-static u32 next_of(const struct hb_trace *t, u32 earlier, u32 later)
-{
-	u32 cpu = t->events[later].cpu;
-
-	for (u32 i = earlier + 1; i < later; i++) {
-		if (t->events[i].cpu == cpu)
-			return i;
-	}
-	return later;
-}
-
-/* @race->later is to come before @race->earlier in some schedule: one of those with which that can
- * begin must be tried where the earlier one was chosen. */
 static void note_race(void *arg, const struct hb_race *race)
 {
 	struct strategy_dpor *s = arg;
-	const struct hb_event *events = s->trace.events;
-	const struct hb_event *later = &events[race->later];
-	struct option own = {later->cpu, race->interrupt ? !later->ticked : later->by_choice};
-	u32 node = events[race->earlier].node;
-	struct option next;
 
-	if (s->bound == UNBOUNDED) {
-		if (node != HB_NONE)
-			note_source(s, &s->nodes.nodes[node], race, own);
-		return;
-	}
-	next = own;
-	if (!race->interrupt)
-		next = option_of_event(&events[next_of(&s->trace, race->earlier, race->later)]);
-	if (node != HB_NONE)
-		note_bounded(&s->nodes.nodes[node], own, next);
-	/* To stop the earlier one's vCPU there is a deviation; not to let it begin may be none. */
-	node = events[first_of_run(&s->trace, race->earlier)].node;
-	if (node != HB_NONE)
-		note_bounded(&s->nodes.nodes[node], own, next);
-}
-
-/* The end of a schedule depends on everything: who could have gone on and did not is to do so before
- * it, in some schedule. */
-static void note_end(struct strategy_dpor *s)
-{
-	u32 last = nodes_last_options(&s->nodes, s->nodes.nr);
-	struct options left;
-	struct node *n;
-
-	if (last == HB_NONE)
-		return;
-	n = &s->nodes.nodes[last];
-	left = n->enabled;
-	for (u32 i = n->first_event; i < s->trace.nr; i++) {
-		left.step &= ~(1ULL << s->trace.events[i].cpu);
-		left.take &= ~(1ULL << s->trace.events[i].cpu);
-	}
-	options_add_all(&n->backtrack, &left);
+	nodes_note_race(&s->nodes, &s->trace, race, s->bound != UNBOUNDED);
 }
 
 /* Adds the accesses of the event that @n's option began to what is known of the option. */
@@ -643,7 +553,7 @@ static void dpor_end(struct strategy *base, const struct explore_stats *stats)
 		s->shortened = true;
 	hb_races(&s->trace, s->changed_event, s->asleep ? s->searched : s->trace.nr, note_race, s);
 	if (!s->asleep && !s->shortened)
-		note_end(s);
+		nodes_note_end(&s->nodes, &s->trace);
 	first = nodes_last_options(&s->nodes, min(s->changed + 1, s->nodes.nr));
 	for (u32 i = first == HB_NONE ? 0 : first; s->bound == UNBOUNDED && i < s->nodes.nr; i++) {
 		if (!s->nodes.nodes[i].is_choice)
@@ -700,11 +610,12 @@ static void dpor_bound(const struct strategy *base, char *text, size_t size)
 	n = describe_search(s, text, size);
 	if (n < 0 || (size_t)n >= size)
 		return;
-	snprintf(text + n, size - (size_t)n, "; TLB evictions and fills %s%s%s%s",
+	snprintf(text + n, size - (size_t)n, "; TLB evictions and fills %s%s%s%s%s",
 		 s->with_tlb ? "included" : "left out",
 		 s->diverged ? "; a schedule did not repeat its beginning, so some are missing"
 			     : "",
 		 s->shortened ? "; what comes after a violation is not searched" : "",
+		 s->too_long ? "; the end of a very long schedule is not searched" : "",
 		 s->nodes.lost ? "; memory ran out" : "");
 }
 

@@ -129,3 +129,117 @@ void node_inherit_sleepers(struct node_stack *s, const struct hb_trace *t, u32 p
 		node_add_sleeper(s, n, sleeper);
 	}
 }
+
+/* --- What has to be tried ----------------------------------------------------------------------
+ */
+
+static struct option option_of_event(const struct hb_event *e)
+{
+	return (struct option){e->cpu, e->by_choice};
+}
+
+/* @own, or one with which what leads to it can begin, is to be tried at @n: with no bound. */
+static void note_source(const struct hb_trace *t, struct node *n, const struct hb_race *race,
+			struct option own)
+{
+	struct option first = {0};
+	bool found = false;
+
+	if (race->initial && options_have(&n->enabled, own)) {
+		if (options_have(&n->backtrack, own))
+			return;
+		first = own;
+		found = true;
+	}
+	for (u32 cpu = 0; cpu < t->nr_cpus; cpu++) {
+		struct option o;
+
+		if (race->first[cpu] == HB_NONE)
+			continue;
+		o = option_of_event(&t->events[race->first[cpu]]);
+		if (!options_have(&n->enabled, o))
+			continue;
+		if (options_have(&n->backtrack, o))
+			return;
+		if (!found)
+			first = o;
+		found = true;
+	}
+	if (found)
+		options_add(&n->backtrack, first);
+	else
+		options_add_all(&n->backtrack, &n->enabled);
+}
+
+/* The same with a bound, where what is at hand may cost too much: @own itself, else everything. */
+static void note_bounded(struct node *n, struct option own, struct option next)
+{
+	if (!options_have(&n->enabled, own) && !options_have(&n->enabled, next)) {
+		options_add_all(&n->backtrack, &n->enabled);
+		return;
+	}
+	if (options_have(&n->enabled, own))
+		options_add(&n->backtrack, own);
+	if (options_have(&n->enabled, next))
+		options_add(&n->backtrack, next);
+}
+
+/* The event with which @event's vCPU began to run without a break. */
+static u32 first_of_run(const struct hb_trace *t, u32 event)
+{
+	while (event && t->events[event - 1].cpu == t->events[event].cpu)
+		event--;
+	return event;
+}
+
+/* The first event of @later's vCPU behind @earlier. */
+static u32 next_of(const struct hb_trace *t, u32 earlier, u32 later)
+{
+	u32 cpu = t->events[later].cpu;
+
+	for (u32 i = earlier + 1; i < later; i++) {
+		if (t->events[i].cpu == cpu)
+			return i;
+	}
+	return later;
+}
+
+void nodes_note_race(struct node_stack *s, const struct hb_trace *t, const struct hb_race *race,
+		     bool bounded)
+{
+	const struct hb_event *later = &t->events[race->later];
+	struct option own = {later->cpu, race->interrupt ? !later->ticked : later->by_choice};
+	u32 node = t->events[race->earlier].node;
+	struct option next = own;
+
+	if (!bounded) {
+		if (node != HB_NONE)
+			note_source(t, &s->nodes[node], race, own);
+		return;
+	}
+	if (!race->interrupt)
+		next = option_of_event(&t->events[next_of(t, race->earlier, race->later)]);
+	if (node != HB_NONE)
+		note_bounded(&s->nodes[node], own, next);
+	/* To stop the earlier one's vCPU there is a deviation; not to let it begin may be none. */
+	node = t->events[first_of_run(t, race->earlier)].node;
+	if (node != HB_NONE)
+		note_bounded(&s->nodes[node], own, next);
+}
+
+void nodes_note_end(struct node_stack *s, const struct hb_trace *t)
+{
+	u32 last = nodes_last_options(s, s->nr);
+	struct options left;
+	struct node *n;
+
+	if (last == HB_NONE)
+		return;
+	n = &s->nodes[last];
+	left = n->enabled;
+	for (u32 i = n->first_event; i < t->nr; i++) {
+		left.step &= ~(1ULL << t->events[i].cpu);
+		left.take &= ~(1ULL << t->events[i].cpu);
+	}
+	options_add_all(&n->backtrack, &left);
+}

@@ -113,4 +113,14 @@ void node_inherit_sleepers(struct node_stack *s, const struct hb_trace *t, u32 p
 bool node_first_awake(const struct node *n, const struct options *set, u32 preferred,
 		      struct option *o);
 
+/* @race->later is to come before @race->earlier in some schedule: one of those with which that can
+ * begin must be tried where the earlier one was chosen. @bounded: it may cost too much there, so it
+ * is also noted where the earlier one's vCPU began to run. */
+void nodes_note_race(struct node_stack *s, const struct hb_trace *t, const struct hb_race *race,
+		     bool bounded);
+
+/* The end of a schedule depends on everything: who could have gone on and did not is to do so
+ * before it, in some schedule. */
+void nodes_note_end(struct node_stack *s, const struct hb_trace *t);
+
 #endif

@@ -5,6 +5,7 @@
  */
 #include "stress/explain_table.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -463,53 +464,79 @@ void explain_print_end(FILE *out, const struct retrace *r)
 
 /* ---- choosing ---- */
 
+/* What may be shown, best first. */
+struct candidate {
+	s32 score;
+	u32 entry;
+};
+
+struct candidates {
+	struct candidate *list;
+	u32 nr;
+	u32 *chosen; /* those that are shown */
+	u32 nr_chosen;
+};
+
 /* The same access of the same operation is there already. */
-static bool repeats(const struct table *t, u32 i)
+static bool repeats(const struct table *t, const struct candidates *c, u32 i)
 {
 	const struct retrace_entry *e = &t->r->entries[i];
 
 	if (!retrace_is_access(e))
 		return false;
-	for (u32 k = 1; k < t->r->nr; k++) {
-		const struct retrace_entry *o = &t->r->entries[k];
+	for (u32 k = 0; k < c->nr_chosen; k++) {
+		const struct retrace_entry *o = &t->r->entries[c->chosen[k]];
 
-		if (t->picks[k].chosen && retrace_is_access(o) && o->cpu == e->cpu &&
-		    o->op == e->op && o->access.address == e->access.address &&
-		    o->access.site == e->access.site)
+		if (retrace_is_access(o) && o->cpu == e->cpu && o->op == e->op &&
+		    o->access.address == e->access.address && o->access.site == e->access.site)
 			return true;
 	}
 	return false;
 }
 
-static u32 best_left(const struct table *t, const bool *refused)
+/* The higher score first; of equals the later one. */
+static int better_first(const void *a, const void *b)
 {
-	u32 best = 0;
+	const struct candidate *x = a, *y = b;
 
-	for (u32 i = 1; i < t->r->nr; i++) {
-		const struct pick *p = &t->picks[i];
-
-		if (!p->chosen && !refused[i] && p->score >= SCORE_LEAST &&
-		    (!best || p->score >= t->picks[best].score))
-			best = i;
-	}
-	return best;
+	if (x->score != y->score)
+		return x->score < y->score ? 1 : -1;
+	return x->entry < y->entry ? 1 : -1;
 }
 
-static void choose(struct table *t, bool *refused)
+/* 0, or -ENOMEM. */
+static int gather_candidates(const struct table *t, struct candidates *c)
+{
+	c->list = calloc(t->r->nr, sizeof(*c->list));
+	c->chosen = calloc(t->r->nr, sizeof(*c->chosen));
+	if (!c->list || !c->chosen)
+		return -ENOMEM;
+	for (u32 i = 1; i < t->r->nr; i++) {
+		if (t->picks[i].chosen)
+			c->chosen[c->nr_chosen++] = i;
+		else if (t->picks[i].score >= SCORE_LEAST)
+			c->list[c->nr++] = (struct candidate){t->picks[i].score, i};
+	}
+	qsort(c->list, c->nr, sizeof(*c->list), better_first);
+	return 0;
+}
+
+static void choose(struct table *t, struct candidates *c)
 {
 	u32 room = EXPLAIN_LINES - HEAD_LINES - print_begin(NULL, t->r) - print_end(NULL, t->r),
-	    misses = 0, i;
+	    misses = 0;
 
-	while (misses < MISSES_MAX && (i = best_left(t, refused))) {
-		if (repeats(t, i)) {
-			refused[i] = true;
+	for (u32 n = 0; n < c->nr && misses < MISSES_MAX; n++) {
+		u32 i = c->list[n].entry;
+
+		if (repeats(t, c, i))
+			continue;
+		t->picks[i].chosen = true;
+		if (draw_table(t, NULL) <= room) {
+			c->chosen[c->nr_chosen++] = i;
 			continue;
 		}
-		t->picks[i].chosen = true;
-		if (draw_table(t, NULL) <= room)
-			continue;
 		t->picks[i].chosen = false;
-		refused[i] = true;
 		misses++;
 	}
 }
@@ -540,19 +567,20 @@ static void thin_stars(struct table *t)
 int explain_table(FILE *out, const struct retrace *r, struct error *err)
 {
 	struct table t = {.r = r, .picks = calloc(r->nr, sizeof(*t.picks))};
-	bool *refused = calloc(r->nr, sizeof(*refused));
+	struct candidates c = {0};
 	int ret = 0;
 
-	if (!refused || !t.picks || explain_score(r, t.picks)) {
+	if (!t.picks || explain_score(r, t.picks) || gather_candidates(&t, &c)) {
 		ret = error_no_memory(err);
 	} else {
-		choose(&t, refused);
+		choose(&t, &c);
 		thin_stars(&t);
 		explain_print_begin(out, r);
 		draw_table(&t, out);
 		explain_print_end(out, r);
 	}
-	free(refused);
+	free(c.list);
+	free(c.chosen);
 	free(t.picks);
 	return ret;
 }
