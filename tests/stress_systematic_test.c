@@ -11,10 +11,9 @@
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 
-#include "stress/bug_catalog.h"
 #include "stress/jobfile.h"
 #include "stress/verbs.h"
-#include "stress/world.h"
+#include "tests/stress_search.h"
 
 /* Far more than any of the programs needs: a search that does not end is a failure. */
 #define SCHEDULES_MAX 50000
@@ -72,14 +71,6 @@ static const struct shown shown[] = {
 	{"exec-keeps-address-limit", "zap"},	{"uncharge-lost", "zap"},
 };
 
-struct verdicts {
-	enum machine_end end;
-	char invariant[BUG_FINDING_WORD];
-	u64 schedules;
-	bool exhausted;
-	char bound[400];
-};
-
 static void configure(struct config *config, const char *program, const char *bug)
 {
 	struct error err = {0};
@@ -103,28 +94,11 @@ static void configure(struct config *config, const char *program, const char *bu
 
 static struct verdicts search(const char *program, const char *bug, const char *name)
 {
-	struct verdicts v = {.end = MACHINE_FINISHED};
-	struct strategy *s = strategy_create(name);
-	struct error err = {0};
 	struct config config;
-	const struct machine *m;
-	struct world *w;
+	struct verdicts v;
 
-	cr_assert_not_null(s);
 	configure(&config, program, bug);
-	w = world_create(&(struct world_options){.config = &config}, &err);
-	cr_assert_not_null(w, "%s", err.line);
-	m = world_machine(w);
-	while (v.end == MACHINE_FINISHED && !s->exhausted && v.schedules < SCHEDULES_MAX) {
-		v.end = world_run(w, EXECUTOR_EXPLORE, config.seed, s);
-		v.schedules++;
-	}
-	v.exhausted = s->exhausted;
-	snprintf(v.invariant, sizeof(v.invariant), "%s",
-		 m->violations.ready ? m->violations.first.invariant->slug : "-");
-	s->ops->bound(s, v.bound, sizeof(v.bound));
-	world_destroy(w);
-	strategy_destroy(s);
+	v = search_config(&config, name, SCHEDULES_MAX);
 	config_destroy(&config);
 	return v;
 }
