@@ -136,6 +136,10 @@ void explore_note(u64 value);
 /* The history hash so far; 0 under threads. For observers. */
 u64 explore_history(void);
 
+/* Under the explorer: does @v do nothing, and hold nothing, until something makes it go on? It has
+ * ended, is idle, or spins where it could be preempted. */
+bool explore_rests(const struct vcpu *v);
+
 /*
  * Quiet stretches of an explored run: set-up before the start line and the looking back after the
  * end. Nobody interferes there: each vCPU goes on until it has to wait, interrupts are taken where

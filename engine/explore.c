@@ -164,6 +164,13 @@ static inline bool preemptible(const struct vcpu *v)
 	return !v->preempt_count && !v->irqs_off && !v->in_interrupt && !v->oracle_depth;
 }
 
+bool explore_rests(const struct vcpu *v)
+{
+	explore_touch(&v->run_state, false);
+	return v->run_state == VCPU_HALTED || v->run_state == VCPU_DONE ||
+	       (v->run_state == VCPU_SPINNING && preemptible(v));
+}
+
 /* Tasks that wait behind one that spins with preemption on: its time slice ends some day. */
 static void preempt_spinners(struct explorer *x)
 {
@@ -200,8 +207,11 @@ void explore_stored(struct explorer *x, const volatile void *addr)
 		struct vcpu *w = &x->machine->vcpus[__builtin_ctzll(left)];
 
 		left &= left - 1;
-		if (w->spin_addr == addr)
-			make_runnable(x, w);
+		if (w->spin_addr != addr)
+			continue;
+		if (preemptible(w))
+			explore_touch(&w->run_state, true);
+		make_runnable(x, w);
 	}
 }
 
@@ -446,6 +456,16 @@ void explore_relax_on(struct vcpu *v, const volatile void *addr)
 		return;
 	}
 	tso_drain(x, v);
+	if (preemptible(v)) {
+		/* As in user mode, or idle: nobody waits for it (explore_rests()). */
+		if (v->machine->ops.vcpu_sleep)
+			v->machine->ops.vcpu_sleep(v);
+		if (deliverable(v)) {
+			vcpu_run_interrupts(v);
+			return;
+		}
+		explore_touch(&v->run_state, true);
+	}
 	v->run_state = VCPU_SPINNING;
 	v->spin_addr = addr;
 	x->spinning |= 1ULL << v->id;

@@ -55,7 +55,8 @@ struct machine_ops {
 	/* threads: the vCPU's pthread has started / is about to end. */
 	void (*vcpu_online)(struct vcpu *v);
 	void (*vcpu_offline)(struct vcpu *v);
-	/* The vCPU is about to sleep; threads: it has woken up (extended quiescence). */
+	/* The vCPU is about to sleep, or, explored, to spin with preemption on; threads: it has
+	 * woken up (extended quiescence). */
 	void (*vcpu_sleep)(struct vcpu *v);
 	void (*vcpu_wake)(struct vcpu *v);
 	/* Interrupts are enabled and @bits of vcpu.pending were set (and are now clear). */

@@ -136,9 +136,9 @@ static void explore_start(struct machine *m, struct rcu_state *r)
 	init_once(r->running, r->next);
 	r->next = NULL;
 	for (u32 i = 0; i < m->nr_vcpus; i++) {
-		/* An idle vCPU is quiescent until it takes its next interrupt. */
-		explore_touch(&m->vcpus[i].run_state, false);
-		if (m->vcpus[i].run_state != VCPU_HALTED && m->vcpus[i].run_state != VCPU_DONE)
+		/* An idle vCPU is quiescent until it takes its next interrupt, one that spins
+		 * outside of read sections until it goes on. */
+		if (!explore_rests(&m->vcpus[i]))
 			need |= 1ULL << i;
 	}
 	r->waiting_for = need;

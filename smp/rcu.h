@@ -6,7 +6,8 @@
  * Under threads, grace periods are liburcu's (qsbr flavour, one registered reader a vCPU, one
  * callback thread a machine); liburcu's thread only hands ripe callbacks back to the vCPU that
  * queued them. Under the explorer the machine keeps the grace periods itself, from the same
- * quiescent states, so that a run is repeatable.
+ * quiescent states, so that a run is repeatable; and a vCPU that spins with preemption on is
+ * quiescent there, as one whose time slice ends some day.
  *
  * Callbacks run on the vCPU that queued them, in the order in which it queued them, in process
  * context with preemption off, when that vCPU goes idle, switches tasks or returns to user mode

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "smp/hotplug.h"
+#include "smp/ipi.h"
 #include "smp/rcu.h"
 #include "smp/signal.h"
 #include "smp/vmstat.h"
@@ -106,40 +108,94 @@ static void world_one_ready(struct world *w)
 	explore_quiet(false);
 }
 
+/* Others want the CPU on which the caller is. */
+static bool cpu_is_wanted(void)
+{
+	const struct vcpu *v = this_vcpu();
+
+	explore_touch(&v->nr_waiting, false);
+	return __atomic_load_n(&v->nr_waiting, __ATOMIC_RELAXED) != 0;
+}
+
+static void sleep_at_line(const u64 *left, struct wait_queue_head *line, bool killable)
+{
+	if (killable)
+		wait_event_killable(line, !READ_ONCE(*left));
+	else
+		wait_event(line, !READ_ONCE(*left));
+}
+
+/* May the caller leave the line? Nothing comes between the two looks: who then waits for a change
+ * of the one is told, by an interrupt, of the other. */
+static bool line_open(const u64 *left, bool killable)
+{
+	if (!READ_ONCE(*left))
+		return true;
+	if (!killable)
+		return false;
+	explore_touch(&current->killed, false);
+	return oracle_read(current->killed);
+}
+
+/* Waits until nobody is left, when the caller has just seen that somebody is; if @killable, SIGKILL
+ * ends it. It waits awake, as who comes to run when is not to be explored, and lets callbacks run,
+ * which others may wait for. But of the tasks that share a CPU only one can be awake: who sees that
+ * others want it sleeps. */
+static void wait_at_line(const u64 *left, struct wait_queue_head *line, bool killable)
+{
+	struct spin spin = {0};
+
+	if (killable && line_open(left, killable))
+		return;
+	do {
+		if (cpu_is_wanted()) {
+			sleep_at_line(left, line, killable);
+			return;
+		}
+		if (this_vcpu()->softirq)
+			run_softirq();
+		else if (killable)
+			cpu_relax_on(&current->killed, &spin);
+		else
+			cpu_relax_on(left, &spin);
+	} while (!line_open(left, killable));
+}
+
 /* A slot's first task is set up: it waits for the others. */
 static void world_start_line(struct user_task *u)
 {
 	struct world *w = u->w;
-	struct spin spin = {0};
+	const u64 *left = &w->lines->to_start;
 
 	if (!w->exact || u->slot->generation)
 		return;
 	world_one_ready(w);
-	if (!w->options.config->only_operations) {
-		wait_event(&w->start_line, !READ_ONCE(w->lines->to_start));
-		return;
-	}
-	/* Awake: who comes to run when is not to be explored. */
-	while (READ_ONCE(w->lines->to_start))
-		cpu_relax_on(&w->lines->to_start, &spin);
+	if (!w->options.config->only_operations)
+		sleep_at_line(left, &w->start_line, false);
+	else if (READ_ONCE(*left))
+		wait_at_line(left, &w->start_line, false);
 }
 
-/* The slot is through with its operations, or was never set up. */
+/* The slot is through with its operations, or was never set up. Its task waits for the others; not
+ * one that gives up the slot of another, and has operations of its own to do. */
 static void world_finish_line(struct slot *s)
 {
 	struct world *w = s->w;
-	struct spin spin = {0};
 
 	if (!w->exact || !w->options.config->only_operations)
 		return;
-	if (!atomic_dec_return(&w->lines->to_finish)) {
-		explore_quiet(true);
+	if (atomic_dec_return(&w->lines->to_finish)) {
+		if (user_of(current)->slot == s)
+			wait_at_line(&w->lines->to_finish, &w->finish_line, slot_is_thread(s));
 		return;
 	}
-	do {
-		cpu_relax_on(&w->lines->to_finish, &spin);
-	} while (READ_ONCE(w->lines->to_finish) &&
-		 !(slot_is_thread(s) && fatal_signal_pending(current)));
+	explore_quiet(true);
+	wake_up_all(&w->finish_line);
+	/* Threads that are awake wait for a change of other words. */
+	for (u32 i = 0; i < w->m->nr_vcpus; i++) {
+		if (cpu_online(w->m, i))
+			smp_send_reschedule(i);
+	}
 }
 
 /* A slot that could not be set up. */

@@ -309,6 +309,7 @@ static int world_setup(struct world *w)
 	w->lines->to_start = w->nr_slots;
 	w->lines->to_finish = w->nr_slots;
 	init_waitqueue_head(&w->start_line);
+	init_waitqueue_head(&w->finish_line);
 	init_waitqueue_head(&w->thaw);
 	init_waitqueue_head(&w->init_wait);
 	w->groups = world_alloc(w, w->job->nr_groups * sizeof(*w->groups));

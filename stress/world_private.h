@@ -86,7 +86,7 @@ struct world {
 	u32 slots_left;		     /* atomic */
 	struct wait_queue_head thaw; /* frozen slots wait here */
 	struct world_lines *lines;   /* explore */
-	struct wait_queue_head start_line;
+	struct wait_queue_head start_line, finish_line;
 	struct wait_queue_head init_wait;
 	u64 free_pages_at_start;
 	u64 audits;

@@ -185,3 +185,62 @@ Test(explore, is_silent_with_store_buffers)
 	json_decref(root);
 	cli_free(&r);
 }
+
+/* What operations may wait for while others are through and wait for them. */
+static const struct {
+	const char *what, *options, *job;
+} awaited[] = {
+	{"a CPU", "",
+	 "[a]\ntasks = 3\nshare = mm\nshared = 1\nprogram = write shared 0; yield 1\n"
+	 "[b]\ntasks = 2\nshare = mm:a\nprogram = dontneed shared 0\n"},
+	{"a grace period", "", "[a]\nprogram = hotplug 1 0\n[b]\nprogram = getmm 1\n"},
+	{"the end of a thread", "",
+	 "[a]\nshare = threads\nprogram = exec 0 0\n"
+	 "[b]\nshare = mm:a\nprogram = yield 1\n"},
+	{"nothing, when it has given up another's slot", "fail-alloc = task:1/2\n",
+	 "[a]\nshare = threads\nprogram = exec 0 0; yield 1\n"
+	 "[b]\nshare = mm:a\nrepeat = 50\nprogram = yield 1\n"},
+};
+
+static void expect_no_deadlock(const char *what, const char *strategy)
+{
+	char command[256];
+	struct cli_result r;
+
+	snprintf(command, sizeof(command),
+		 "explore --job awaited.ini --only-operations --strategy %s --seed 1 "
+		 "--iterations 300 --max-steps 100000",
+		 strategy);
+	r = cli_run(command);
+	cr_expect_eq(r.status, 0, "%s, %s: status %d, stderr %s, stdout %s", what, strategy,
+		     r.status, r.err, r.out);
+	cli_free(&r);
+}
+
+Test(explore, operations_alone_wait_for_nobody_who_waits_for_them)
+{
+	char job[512];
+
+	for (size_t i = 0; i < sizeof(awaited) / sizeof(awaited[0]); i++) {
+		snprintf(job, sizeof(job), "[global]\ncpus = 2\npages = 192\n%s%s",
+			 awaited[i].options, awaited[i].job);
+		cli_write("awaited.ini", job);
+		expect_no_deadlock(awaited[i].what, "dfs:1");
+		expect_no_deadlock(awaited[i].what, "random");
+	}
+}
+
+/* Not with ThreadSanitizer, which reports races in the emulated kernel when programs are drawn.
+ * With
+ * --only-operations: vma->anon_vma (vma_dump_end(), anon_vma_prepare_slow()) and task->pid
+ * (get_task_mm()'s event, take_over()); without it: uprobe_munmap() and sys_set_mm_exe_file(). */
+#ifndef __SANITIZE_THREAD__
+Test(explore, any_program_may_be_its_operations_alone)
+{
+	struct cli_result r = cli_run("explore --programs random --only-operations --seed 1 "
+				      "--iterations 400");
+
+	cr_expect_eq(r.status, 0, "status %d, stderr %s, stdout %s", r.status, r.err, r.out);
+	cli_free(&r);
+}
+#endif

@@ -197,6 +197,86 @@ Test(mm_uprobes, registration_races_with_exec_fork_and_unmap)
 	life_threads(&small, 2, program_and_tracer, THREADED_RUNS);
 }
 
+/* ---- text on its way out ---- */
+
+/* A page of the program that nobody maps but who maps it here: who registers then does not wait for
+ * the mm that unmaps it. */
+#define OWN_PAGE 3
+
+struct own_text {
+	struct life *l;
+	u64 addr;
+	struct completion in_tlb, registered;
+};
+
+static void runs_it(void *arg)
+{
+	struct own_text *t = arg;
+
+	EXPECT(user_execute(t->addr, t->l->prog, OWN_PAGE) == 0);
+	complete(&t->in_tlb);
+	wait_for_completion(&t->registered);
+	(void)user_execute(t->addr, t->l->prog, OWN_PAGE);
+	sys_exit(0);
+}
+
+static void registers_it(void *arg)
+{
+	struct own_text *t = arg;
+
+	EXPECT(sys_uprobe_register(t->l->prog, OWN_PAGE) == 0);
+	complete(&t->registered);
+	sys_exit(0);
+}
+
+static void unmaps_it(void *arg)
+{
+	struct own_text t = {.l = arg};
+	struct file *f;
+	s64 addr;
+
+	EXPECT(sys_execve(&t.l->image) == 0);
+	f = file_open(t.l->prog);
+	EXPECT(f);
+	addr = sys_mmap(0, PAGE_SIZE, VM_READ | VM_EXEC, f, OWN_PAGE);
+	fput(f);
+	EXPECT(addr > 0);
+	t.addr = (u64)addr;
+	init_completion(&t.in_tlb);
+	init_completion(&t.registered);
+	EXPECT(sys_clone(CLONE_VM, "runs", runs_it, &t, NULL) > 0);
+	wait_for_completion(&t.in_tlb);
+	EXPECT(sys_clone(CLONE_VM, "registers", registers_it, &t, NULL) > 0);
+	EXPECT(sys_munmap(t.addr, PAGE_SIZE) == 0);
+	EXPECT(sys_wait(NULL) > 0 && sys_wait(NULL) > 0);
+	EXPECT(sys_uprobe_unregister(t.l->prog, OWN_PAGE) == 0);
+	sys_exit(0);
+}
+
+/* Between the end of its entry and the flush another CPU runs the page from its TLB, without the
+ * breakpoint of a uprobe that has been registered meanwhile. One preemption, of who unmaps it, is
+ * enough. */
+Test(mm_uprobes, text_that_is_being_unmapped_need_not_trap)
+{
+	struct strategy *s = strategy_create("pct:2");
+	struct life_config config = small;
+	struct life l = {0};
+
+	config.nr_vcpus = 3;
+	for (u64 seed = 1; seed <= SEEDS; seed++) {
+		config.seed = seed;
+		if (seed == 1)
+			life_create(&l, &config);
+		else
+			life_again(&l, &config);
+		life_task(&l, 0, unmaps_it);
+		life_auditor(&l);
+		expect_clean(&l, machine_run(l.m, EXECUTOR_EXPLORE, s));
+	}
+	life_destroy(&l);
+	strategy_destroy(s);
+}
+
 Test(mm_uprobes, what_is_forgotten_or_not_kept_out_is_found)
 {
 	cr_expect_neq(life_finds(&small, KNOB_UPROBE_STATE_KEPT, 2, program_and_tracer,
