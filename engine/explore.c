@@ -322,6 +322,13 @@ void explore_quiet(bool quiet)
  * Far more than a small program's set-up takes. */
 #define QUIET_TURN 4096
 
+/* The next turn; x->quiet_steps counts the steps of those before it, and of this one. */
+static void quiet_turn_begin(struct explorer *x)
+{
+	x->quiet_left = min((u64)QUIET_TURN, x->max_steps - x->quiet_steps);
+	x->quiet_steps += x->quiet_left;
+}
+
 /* Returns when @v has its turn again. The stretch may have ended then. */
 static __noinline void quiet_turn(struct explorer *x, struct vcpu *v)
 {
@@ -334,20 +341,26 @@ static __noinline void quiet_turn(struct explorer *x, struct vcpu *v)
 	run_vcpu(x, v, decision_default(&others));
 }
 
-/* A decision point where nothing is to be decided, but something else has to be done. */
-static __noinline bool quiet_point_slow(struct explorer *x, struct vcpu *v,
-					const volatile void *addr, const struct site *site)
+/* The turn that was given has been used up. Returns false if the stretch goes on. */
+static bool quiet_turn_over(struct explorer *x, struct vcpu *v, const struct site *site)
 {
 	if (unlikely(x->quiet_steps >= x->max_steps))
 		no_progress(x, v, site);
 	if (unlikely(machine_stopping(x->machine)))
 		explore_leave(v);
-	if (unlikely(x->quiet_steps >= x->quiet_turn)) {
-		x->quiet_turn = min(x->quiet_steps + QUIET_TURN, x->max_steps);
-		quiet_turn(x, v);
-		if (!x->quiet)
-			return explore_point(addr, site);
-	}
+	quiet_turn_begin(x);
+	quiet_turn(x, v);
+	return !x->quiet;
+}
+
+/* A decision point where nothing is to be decided, but something else has to be done. */
+static __noinline bool quiet_point_slow(struct explorer *x, struct vcpu *v,
+					const volatile void *addr, const struct site *site)
+{
+	if (unlikely(!x->quiet_left) && quiet_turn_over(x, v, site))
+		return explore_point(addr, site);
+	if (unlikely(machine_stopping(x->machine)))
+		explore_leave(v);
 	if (unlikely(v->pending) || unlikely(!v->preempt_count && v->need_resched))
 		interrupts_and_preemption(x, v);
 	if (x->spinning && site->kind != ACCESS_LOAD)
@@ -355,16 +368,14 @@ static __noinline bool quiet_point_slow(struct explorer *x, struct vcpu *v,
 	return false;
 }
 
-/* Most of them, and set-up has many. */
-static inline bool quiet_point(struct explorer *x, struct vcpu *v, const volatile void *addr,
-			       const struct site *site)
+/* Most of them, and set-up has many: few instructions, none of whose branches is ever taken. That
+ * somebody spins, or that a task is to be switched once preemption is on, is rare enough. */
+static __always_inline_fn bool quiet_point(struct explorer *x, struct vcpu *v,
+					   const volatile void *addr, const struct site *site)
 {
-	bool due = ++x->quiet_steps >= x->quiet_turn;
-
 	v->site = site;
-	if (unlikely(due | machine_stopping(x->machine) |
-		     ((v->pending | (v->need_resched & -(u32)!v->preempt_count)) != 0) |
-		     ((x->spun_on & spin_bit(addr, site->kind != ACCESS_LOAD)) != 0)))
+	if (unlikely(!--x->quiet_left) ||
+	    unlikely(x->spun_on | v->pending | v->need_resched | machine_stop_word(x->machine)))
 		return quiet_point_slow(x, v, addr, site);
 	return false;
 }
@@ -417,6 +428,16 @@ static __noinline bool decision_point(struct explorer *x, struct vcpu *v, const 
 	return false;
 }
 
+/* No decision here, but whoever spins on a lock that the oracle takes is told. */
+static __noinline bool oracle_point(struct explorer *x, const volatile void *addr,
+				    const struct site *site)
+{
+	if (x->spinning && site->kind != ACCESS_LOAD)
+		explore_stored(x, addr);
+	return x->buffered != 0;
+}
+
+/* All calls are tail calls: a quiet point saves no registers. */
 bool explore_point(const volatile void *addr, const struct site *site)
 {
 	struct vcpu *v = this_vcpu();
@@ -424,15 +445,11 @@ bool explore_point(const volatile void *addr, const struct site *site)
 
 	if (likely(!(v->oracle_depth | x->quiet)))
 		return decision_point(x, v, addr, site);
-	if (!v->oracle_depth) {
-		if (RACE_REPORTS && unlikely(x->raced))
-			race_violation(v);
-		return quiet_point(x, v, addr, site);
-	}
-	/* No decision here, but whoever spins on a lock that the oracle takes is told. */
-	if (x->spinning && site->kind != ACCESS_LOAD)
-		explore_stored(x, addr);
-	return x->buffered != 0;
+	if (unlikely(v->oracle_depth))
+		return oracle_point(x, addr, site);
+	if (RACE_REPORTS && unlikely(x->raced))
+		race_violation(v);
+	return quiet_point(x, v, addr, site);
 }
 
 void explore_relax_on(struct vcpu *v, const volatile void *addr)
@@ -540,12 +557,11 @@ enum machine_end explore_run(struct machine *m, struct strategy *strategy)
 		.machine = m,
 		.strategy = strategy,
 		.max_steps = m->config.max_steps ? m->config.max_steps : ~0ULL,
-		.quiet_turn =
-			min((u64)QUIET_TURN, m->config.max_steps ? m->config.max_steps : ~0ULL),
 		.end = MACHINE_FINISHED,
 	};
 	u32 first;
 
+	quiet_turn_begin(&x);
 	if (m->config.tso) {
 		x.buffers = store_buffers_begin(m);
 		if (!x.buffers)

@@ -63,11 +63,11 @@ struct explorer {
 	bool quiet; /* nobody interferes: every choice is the default, nothing counts */
 	const struct site *raced; /* race_report.h: where; NULL: no report is waiting */
 	u64 max_steps;
-	u64 quiet_steps;
-	u64 quiet_turn; /* quiet_steps at which somebody else has its turn */
-	u64 spinning;	/* vCPUs in VCPU_SPINNING */
-	u64 spun_on;	/* spin_bit() of what they look at, and perhaps of more */
-	u64 buffered;	/* TSO: vCPUs whose store buffer is not empty */
+	u64 quiet_steps; /* that there have been, when quiet_left has come to 0 */
+	u64 quiet_left;	 /* until somebody else has its turn */
+	u64 spinning;	 /* vCPUs in VCPU_SPINNING */
+	u64 spun_on;	 /* spin_bit() of what they look at, and perhaps of more */
+	u64 buffered;	 /* TSO: vCPUs whose store buffer is not empty */
 	struct store_buffer *buffers;
 	u32 nr_done;
 	enum machine_end end;

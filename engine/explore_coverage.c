@@ -119,8 +119,8 @@ static void grow(struct explore_coverage *c)
 	free(old);
 }
 
-static __noinline struct coverage_word *word_of_slow(struct explore_coverage *c, u64 address,
-						     u32 at)
+static __noinline struct coverage_word *word_of_other(struct explore_coverage *c, u64 address,
+						      u32 at)
 {
 	u64 tag = c->epoch << COVERAGE_ADDRESS_BITS | address;
 	struct coverage_word *w = &c->words[at];
@@ -147,6 +147,20 @@ static __noinline struct coverage_word *word_of_slow(struct explore_coverage *c,
 	}
 	c->nr++;
 	*w = (struct coverage_word){.tag = tag};
+	return w;
+}
+
+/* The first access to an address in a schedule, as every third one is where schedules are short,
+ * mostly finds its place free. */
+static __noinline struct coverage_word *word_of_slow(struct explore_coverage *c, u64 address,
+						     u32 at)
+{
+	struct coverage_word *w = &c->words[at];
+
+	if (unlikely(w->tag >> COVERAGE_ADDRESS_BITS == c->epoch) || unlikely(c->nr > c->mask / 2))
+		return word_of_other(c, address, at);
+	c->nr++;
+	*w = (struct coverage_word){.tag = c->epoch << COVERAGE_ADDRESS_BITS | address};
 	return w;
 }
 

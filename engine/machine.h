@@ -176,9 +176,15 @@ void machine_stop(struct machine *m, enum machine_end why);
 /* Leaves the emulated machine for good on this vCPU: back to its thread's own stack. */
 __attribute__((noreturn)) void vcpu_leave(void);
 
+/* Not 0: it is stopping. For who tests several words at once. */
+static inline u32 machine_stop_word(const struct machine *m)
+{
+	return __atomic_load_n(&m->stopping, __ATOMIC_RELAXED);
+}
+
 static inline bool machine_stopping(const struct machine *m)
 {
-	return __atomic_load_n(&m->stopping, __ATOMIC_RELAXED) != 0;
+	return machine_stop_word(m) != 0;
 }
 
 /* Is deviation @knob planted in the current machine? */

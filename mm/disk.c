@@ -37,7 +37,7 @@ int disk_extend(struct machine *m, u64 nr, u64 *first)
 	if (d->nr_blocks + nr > d->capacity) {
 		u64 capacity = max(max(2 * d->capacity, d->nr_blocks + nr), (u64)DISK_MIN_BLOCKS);
 		struct disk_block *blocks =
-			arena_alloc(&m->arena, capacity * sizeof(*blocks), CACHE_LINE);
+			arena_alloc_dirty(&m->arena, capacity * sizeof(*blocks), CACHE_LINE);
 
 		if (!blocks)
 			return -ENOMEM;
@@ -46,6 +46,9 @@ int disk_extend(struct machine *m, u64 nr, u64 *first)
 		d->blocks = blocks;
 		d->capacity = capacity;
 	}
+	/* Those that may never come into use stay as they are. */
+	if (nr)
+		memset(d->blocks + d->nr_blocks, 0, nr * sizeof(*d->blocks));
 	*first = d->nr_blocks;
 	d->nr_blocks += nr;
 	return 0;

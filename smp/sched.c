@@ -458,7 +458,7 @@ static bool steal_task(struct vcpu *v)
 	struct machine *m = v->machine;
 
 	for (u32 n = 1; n < m->nr_vcpus; n++) {
-		u32 cpu = (v->id + n) % m->nr_vcpus;
+		u32 cpu = v->id + n < m->nr_vcpus ? v->id + n : v->id + n - m->nr_vcpus;
 		struct rq *rq = rq_of(m, cpu);
 		struct task_struct *t;
 		bool found = false;
@@ -600,7 +600,7 @@ static void task_init(struct task_struct *t, const char *comm, u32 flags, u32 cp
 	t->flags = flags;
 	t->cpu = cpu;
 	init_once(t->usage, 1);
-	snprintf(t->comm, sizeof(t->comm), "%s", comm);
+	memcpy(t->comm, comm, strnlen(comm, sizeof(t->comm) - 1));
 	spin_lock_init(&t->alloc_lock, LOCK_CLASS_task_lock);
 	CDS_INIT_LIST_HEAD(&t->children);
 	CDS_INIT_LIST_HEAD(&t->sibling);

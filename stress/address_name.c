@@ -382,7 +382,7 @@ static PEEK bool name_page(const struct address_namer *n, u64 offset, struct nam
 		return false;
 	a->pfn = at / sizeof(struct frame);
 	at %= sizeof(struct frame);
-	if (at >= offsetof(struct frame, data) && at < offsetof(struct frame, reserved)) {
+	if (at >= offsetof(struct frame, data) && at < offsetof(struct frame, cached)) {
 		a->kind = ADDRESS_DATA;
 		a->bytes = sizeof(u64);
 		set_name(a, "pfn %" PRIu64 " word %" PRIu64, a->pfn,

@@ -31,9 +31,9 @@ struct frame {
 	u32 state;	       /* enum frame_state; atomic; for the oracle */
 	pteval_t *table;       /* FRAME_TABLE: 512 entries; else NULL. Atomic: frame_table() */
 	u64 data[FRAME_WORDS]; /* atomic; user memory */
-	u32 cached; /* explored, for the oracle: set when a TLB, a paging-structure cache or a root
-		     * register gets it; cleared by a search that finds it nowhere. Atomic */
-	u32 reserved[3];
+	/* Explored, for the oracle: the vCPUs whose TLB has got it, and whose paging-structure
+	 * caches or root register have; none after a search that finds it nowhere. Atomic. */
+	u64 cached, walked;
 } __line_aligned;
 _Static_assert(sizeof(struct frame) == CACHE_LINE, "a frame is one line");
 

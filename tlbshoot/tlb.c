@@ -178,7 +178,7 @@ static struct tlb_entry *insert(struct tlb *t, u64 va, const struct walk_result 
 	}
 	event_record(&ev_fill, va & PAGE_MASK, r->entry.pfn);
 	if (unlikely(exploring()))
-		init_once(r->entry.frame->cached, 1);
+		note_holder(&r->entry.frame->cached);
 	return array_insert(&t->small, t->epoch, va >> PAGE_SHIFT, &r->entry);
 }
 
@@ -460,7 +460,7 @@ void load_root(u64 pfn, struct mm_context *ctx)
 	explore_touch(&t->loaded, true);
 	t->root = frame_of(t->mem, pfn);
 	if (unlikely(exploring()))
-		init_once(t->root->cached, 1);
+		note_holder(&t->root->walked);
 	explore_touch(t->root, false);
 	t->root_generation = frame_generation(t->root);
 	t->loaded = ctx;

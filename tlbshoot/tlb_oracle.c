@@ -174,12 +174,14 @@ ORACLE_LOOKS static void array_search_frame(struct search *s, const struct tlb_a
 {
 	u64 span = huge ? PTRS_PER_TABLE : 1;
 	u32 nr = (a->set_mask + 1) * a->ways;
+	const struct tlb_entry *entries = a->entries;
+	const u64 *tags = a->tags;
+	u64 epoch = s->t->epoch, pfn = s->pfn;
 	bool any = false;
 
 	/* First without branches: which entries are in use no predictor can know. */
 	for (u32 i = 0; i < nr; i++)
-		any |= ((a->tags[i] & ~TLB_NUMBER_MASK) == s->t->epoch) &
-		       (s->pfn - a->entries[i].pfn < span);
+		any |= ((tags[i] ^ epoch) <= TLB_NUMBER_MASK) & (pfn - entries[i].pfn < span);
 	if (likely(!any))
 		return;
 	for (u32 i = 0; i < nr; i++) {
@@ -193,23 +195,27 @@ ORACLE_LOOKS static void array_search_frame(struct search *s, const struct tlb_a
 	}
 }
 
-/* Does the TLB of s->v hold s->pfn anywhere? Reports it. */
-ORACLE_LOOKS static void search_frame(struct search *s)
+ORACLE_LOOKS static void tlb_search_frame(struct search *s)
+{
+	array_search_frame(s, &s->t->small, false);
+	if (s->t->nr_huge && !s->found)
+		array_search_frame(s, &s->t->huge, true);
+}
+
+/* The same in the paging-structure caches and the root register. */
+ORACLE_LOOKS static void walk_search_frame(struct search *s)
 {
 	static const char *const names[NR_WALK_CACHES] = {"PDE cache", "PDPTE cache",
 							  "PML4E cache"};
 	const struct tlb *t = s->t;
 	const struct frame *f = frame_of(t->mem, s->pfn);
 
-	array_search_frame(s, &t->small, false);
-	if (t->nr_huge && !s->found)
-		array_search_frame(s, &t->huge, true);
 	for (u32 i = 0; i < NR_WALK_CACHES && !s->found; i++) {
 		const struct walk_cache *c = &t->walk[i];
 
 		for (u32 k = 0; k < c->nr && !s->found; k++) {
-			if ((c->tags[k] & ~TLB_NUMBER_MASK) == t->walk_epoch &&
-			    c->entries[k].table == f)
+			if (unlikely(c->entries[k].table == f) &&
+			    (c->tags[k] & ~TLB_NUMBER_MASK) == t->walk_epoch)
 				found_frame(s, names[i], tag_va(c->tags[k], c->shift));
 		}
 	}
@@ -217,16 +223,26 @@ ORACLE_LOOKS static void search_frame(struct search *s)
 		found_frame(s, "root register", 0);
 }
 
+/* Does the TLB of s->v hold s->pfn anywhere? Reports it. */
+ORACLE_LOOKS static void search_frame(struct search *s)
+{
+	tlb_search_frame(s);
+	if (!s->found)
+		walk_search_frame(s);
+}
+
 ORACLE_LOOKS static void search_all(struct machine *m, const struct invariant *inv, u64 pfn,
 				    const char *where)
 {
 	struct search s = {.m = m, .inv = inv, .pfn = pfn, .where = where};
 	struct frame *f = frame_of(&m->tlb->mem, pfn);
-	bool huge = false; /* an entry for 2 MiB has 512 frames, which are not marked */
+	u64 cached = __atomic_load_n(&f->cached, __ATOMIC_RELAXED);
+	u64 walked = __atomic_load_n(&f->walked, __ATOMIC_RELAXED);
 
+	/* An entry for 2 MiB has 512 frames, which are not marked. */
 	for (u32 i = 0; i < m->nr_vcpus; i++)
-		huge |= m->vcpus[i].tlb->nr_huge != 0;
-	if (!huge && !oracle_read(f->cached))
+		cached |= (u64)(m->vcpus[i].tlb->nr_huge != 0) << i;
+	if (!(cached | walked))
 		return;
 	for (u32 i = 0; i < m->nr_vcpus && !s.found; i++) {
 		s.v = &m->vcpus[i];
@@ -235,10 +251,15 @@ ORACLE_LOOKS static void search_all(struct machine *m, const struct invariant *i
 		 * that is dropped may be any. */
 		explore_touch(&s.t->walk_epoch, false);
 		explore_touch(&s.t->loaded, false);
-		search_frame(&s);
+		if (cached >> i & 1)
+			tlb_search_frame(&s);
+		if ((walked >> i & 1) && !s.found)
+			walk_search_frame(&s);
 	}
-	if (!s.found)
+	if (!s.found) {
 		init_once(f->cached, 0);
+		init_once(f->walked, 0);
+	}
 }
 
 ORACLE_LOOKS void tlb_oracle_frame_freed(struct machine *m, u64 pfn)

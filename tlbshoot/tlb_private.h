@@ -117,6 +117,13 @@ static __always_inline_fn struct tlb *this_tlb(void)
 	return this_vcpu()->tlb;
 }
 
+/* Explored: the running vCPU has a frame from here on, in the way that *@who stands for
+ * (frame.cached, frame.walked). */
+static __always_inline_fn void note_holder(u64 *who)
+{
+	init_once(*who, __atomic_load_n(who, __ATOMIC_RELAXED) | 1ULL << smp_processor_id());
+}
+
 static __always_inline_fn void count_tlb_event(struct vcpu *v, enum vmstat_item item)
 {
 	u64 *c = &v->counters[item];

@@ -214,7 +214,7 @@ static void walk_descend(struct walk *w, pteval_t e)
 		bad_entry(w, e, "does not name a table");
 	explore_touch(&w->t->epoch, true);
 	if (unlikely(exploring()))
-		init_once(next.table->cached, 1);
+		note_holder(&next.table->walked);
 	walk_cache_insert(c, walk_tag(w->t, c, w->va), &next);
 	w->table = next.table;
 	w->generation = next.generation;
