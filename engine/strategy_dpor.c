@@ -24,12 +24,14 @@
  * above.
  *
  * Rounds. A search that goes deepest first is for long busy with the end of the schedule. So there
- * are rounds before: first only schedules without a deviation from the default, then those with at
- * most one, then two (what a deviation is: strategy_dfs.c); after them all. In such a round what is
- * noted may cost too much at its place, and a vCPU that is to come first may come first for nothing
- * where the other one began to run: it is noted there, too, and nothing sleeps (Coons, Musuvathi
- * and McKinley, "Bounded Partial-Order Reduction", OOPSLA 2013). If a round leaves nothing out the
- * search has ended.
+ * are rounds before: first only schedules without a deviation from the default, then those with
+ * one, then two (what a deviation is: strategy_dfs.c); after them all. In rounds what was noted is
+ * not taken from a stack but from a queue (strategy_dpor_rounds.h), and nothing sleeps. What is
+ * noted may cost too much at its place: a vCPU that is to come first may come first for nothing
+ * where the other one began to run, so it is noted there, too (Coons, Musuvathi and McKinley,
+ * "Bounded Partial-Order Reduction", OOPSLA 2013), and so are vain attempts at a lock
+ * (happens_before.h), since who tries in vain gives way. If the rounds leave nothing out the search
+ * has ended.
  *
  * What is promised: when the search is exhausted, at least one schedule of each class was run, if
  * no schedule ended in a violation (what would have come after is not searched); after a round, at
@@ -51,15 +53,11 @@
 #include "engine/happens_before.h"
 #include "engine/machine.h"
 #include "engine/strategy_dpor_nodes.h"
+#include "engine/strategy_dpor_rounds.h"
 #include "engine/strategy_kinds.h"
 
-/* No number of deviations is too many. */
-#define UNBOUNDED ~0u
-
-/* What fewest deviations show comes first: rounds with at most 0, 1 and 2 of them, then all. */
-#define LAST_ROUND 2
-
-#define DPOR_BOUND_MAX 16
+/* What fewest deviations show comes first: rounds with 0, 1 and 2 of them, then all. */
+#define LAST_ROUND 2u
 
 /* Of a schedule that goes on and on only so many events are searched; some 100 MB. */
 #define DPOR_EVENTS_MAX (1u << 20)
@@ -69,13 +67,16 @@ struct strategy_dpor {
 	struct strategy_place place;
 	bool with_tlb;
 
-	u32 bound;	/* deviations that a schedule of this round may have */
-	u32 last_bound; /* after this round the search ends */
-	bool straight;	/* there is only the round without a bound */
-	bool cut_off;	/* something was left out of this round */
+	bool in_rounds; /* not yet all schedules */
+	bool straight;	/* there are no rounds */
+	u32 last_bound; /* with more deviations nothing is run; HB_NONE: all is */
+	u32 bound;	/* the deviations of the schedules now run, in rounds */
+	bool cut_off;	/* some have more than the rounds allow */
+	struct dpor_rounds rounds;
 
 	struct node_stack nodes;
-	u32 changed; /* the last node to be repeated: at it the schedule leaves its predecessor */
+	u32 changed; /* the last node to be repeated: at it the schedule leaves its predecessor; in
+		      * rounds known when it is reached */
 
 	/* The schedule being run. */
 	const struct machine *m;
@@ -126,7 +127,11 @@ static void dpor_begin(struct strategy *base, u64 seed, u32 nr_vcpus)
 	s->base.exhausted |= s->asleep;
 	s->changed_event = 0;
 	hb_reset(&s->trace, nr_vcpus);
-	s->trace.in_vain = s->bound != UNBOUNDED;
+	s->trace.in_vain = s->in_rounds;
+	if (s->in_rounds) {
+		nodes_cut(&s->nodes, 0);
+		s->changed = s->rounds.nr_chain ? HB_NONE : 0;
+	}
 }
 
 /* What follows is neither searched nor recorded. */
@@ -212,6 +217,43 @@ static void begin_chosen(struct strategy_dpor *s, u32 node, bool open)
 		s->changed_event = n->first_event;
 }
 
+/* In rounds: the answer at the place @at, if there is one. */
+static const struct dpor_item *answer_at(struct strategy_dpor *s, u32 at)
+{
+	const struct dpor_item *item = dpor_rounds_answer(&s->rounds, at);
+
+	if (item && dpor_rounds_answered(&s->rounds))
+		s->changed = at;
+	return item;
+}
+
+static void answer_option(struct strategy_dpor *s, u32 at, const struct options *enabled,
+			  struct option *chosen)
+{
+	const struct dpor_item *item = answer_at(s, at);
+
+	if (!item)
+		return;
+	if (options_have(enabled, dpor_answer_option(item)))
+		*chosen = dpor_answer_option(item);
+	else
+		s->diverged = true;
+}
+
+static u32 answer_value(struct strategy_dpor *s, u32 at, u32 n)
+{
+	const struct dpor_item *item = answer_at(s, at);
+
+	if (!item)
+		return 0;
+	if (s->changed == at)
+		s->changed_event = s->trace.nr ? s->trace.nr - 1 : 0;
+	if (item->what < n)
+		return item->what;
+	s->diverged = true;
+	return 0;
+}
+
 /* A place where one of @enabled can be chosen; @by_default could go on. @last ran and could, too,
  * or is HB_NONE. */
 static struct option choose_option(struct strategy_dpor *s, const struct options *enabled,
@@ -239,13 +281,16 @@ static struct option choose_option(struct strategy_dpor *s, const struct options
 	n->waits = s->waits;
 	n->last = last;
 	parent = nodes_last_options(&s->nodes, at);
-	if (parent != HB_NONE && s->bound == UNBOUNDED)
+	if (parent != HB_NONE && !s->in_rounds)
 		node_inherit_sleepers(&s->nodes, &s->trace, parent, n);
 	if (!node_first_awake(n, enabled, by_default, &chosen)) {
 		stop_searching(s);
 		nodes_cut(&s->nodes, at);
 		return fallback;
 	}
+	n->by_default = chosen;
+	if (s->in_rounds)
+		answer_option(s, at, enabled, &chosen);
 	n->chosen = chosen;
 	options_add(&n->backtrack, chosen);
 	s->at++;
@@ -335,8 +380,10 @@ static u32 enumerate(struct strategy_dpor *s, u32 n)
 		return 0;
 	node->is_choice = true;
 	node->n = n;
+	if (s->in_rounds)
+		node->value = answer_value(s, s->at, n);
 	s->at++;
-	return 0;
+	return node->value;
 }
 
 static u32 dpor_choose(struct strategy *base, enum choice kind, u32 cpu, u32 n)
@@ -423,7 +470,7 @@ static void note_race(void *arg, const struct hb_race *race)
 {
 	struct strategy_dpor *s = arg;
 
-	nodes_note_race(&s->nodes, &s->trace, race, s->bound != UNBOUNDED);
+	nodes_note_race(&s->nodes, &s->trace, race, s->in_rounds);
 }
 
 /* Adds the accesses of the event that @n's option began to what is known of the option. */
@@ -449,32 +496,13 @@ static void gather_own(struct strategy_dpor *s, struct node *n)
 	}
 }
 
-/* Takes out of @set what @n has no deviations left for. */
-static void leave_out(struct strategy_dpor *s, const struct node *n, struct options *set)
-{
-	for (u32 take = 0; take < 2; take++) {
-		u64 *word = take ? &set->take : &set->step;
-
-		for (u64 left = *word; left; left &= left - 1) {
-			u32 cpu = (u32)__builtin_ctzll(left);
-
-			if (n->spent + option_price(n, (struct option){cpu, take}) <= s->bound)
-				continue;
-			*word &= ~(1ULL << cpu);
-			s->cut_off = true;
-		}
-	}
-}
-
 /* The option chosen at @n is done with: the next one that was noted. False: none is left. */
 static bool next_option(struct strategy_dpor *s, struct node *n)
 {
 	struct options left;
 
 	options_add(&n->done, n->chosen);
-	if (s->bound == UNBOUNDED)
-		node_add_sleeper(&s->nodes, n,
-				 (struct sleeper){n->chosen, n->own, n->nr_own, false});
+	node_add_sleeper(&s->nodes, n, (struct sleeper){n->chosen, n->own, n->nr_own, false});
 	/* Its interrupt could come later, too. */
 	if (n->chosen.take)
 		n->backtrack.step |= n->enabled.step & (1ULL << n->chosen.cpu);
@@ -482,20 +510,7 @@ static bool next_option(struct strategy_dpor *s, struct node *n)
 	n->nr_own = 0;
 	left = (struct options){n->backtrack.step & ~n->done.step,
 				n->backtrack.take & ~n->done.take};
-	leave_out(s, n, &left);
 	return node_first_awake(n, &left, n->chosen.cpu, &n->chosen);
-}
-
-static bool next_value(struct strategy_dpor *s, struct node *n)
-{
-	if (n->value + 1 == n->n)
-		return false;
-	if (n->spent + 1 > s->bound) {
-		s->cut_off = true;
-		return false;
-	}
-	n->value++;
-	return true;
 }
 
 /* Goes back to the last node at which something is left; false: nothing is. */
@@ -504,7 +519,7 @@ static bool go_back(struct strategy_dpor *s)
 	while (s->nodes.nr) {
 		struct node *n = &s->nodes.nodes[s->nodes.nr - 1];
 
-		if (n->is_choice ? next_value(s, n) : next_option(s, n)) {
+		if (n->is_choice ? ++n->value < n->n : next_option(s, n)) {
 			s->changed = s->nodes.nr - 1;
 			return true;
 		}
@@ -513,17 +528,28 @@ static bool go_back(struct strategy_dpor *s)
 	return false;
 }
 
-/* Nothing is left of this round. */
-static void next_round(struct strategy_dpor *s)
+/* The next schedule of few deviations. When there is none all schedules are next, unless these were
+ * all or no more are wanted. */
+static void next_in_rounds(struct strategy_dpor *s)
 {
-	if (!s->cut_off || s->bound == s->last_bound) {
+	u32 most = s->last_bound == HB_NONE ? LAST_ROUND : s->last_bound;
+
+	s->cut_off |= dpor_rounds_note(&s->rounds, &s->nodes, most);
+	if (dpor_rounds_next(&s->rounds)) {
+		if (dpor_rounds_spent(&s->rounds) > s->bound) {
+			s->bound = dpor_rounds_spent(&s->rounds);
+			s->in_round = 0;
+		}
+		return;
+	}
+	s->nodes.lost |= s->rounds.lost;
+	if (!s->cut_off || s->last_bound != HB_NONE) {
 		s->base.exhausted = true;
 		return;
 	}
-	if (s->last_bound == UNBOUNDED && s->bound == LAST_ROUND)
-		s->bound = UNBOUNDED;
-	else
-		s->bound++;
+	dpor_rounds_destroy(&s->rounds);
+	nodes_cut(&s->nodes, 0);
+	s->in_rounds = false;
 	s->cut_off = false;
 	s->in_round = 0;
 	s->changed = 0;
@@ -551,27 +577,33 @@ static void dpor_end(struct strategy *base, const struct explore_stats *stats)
 	}
 	if (s->m && machine_stopping(s->m))
 		s->shortened = true;
+	if (s->changed == HB_NONE) {
+		/* It did not come to its last answer. */
+		s->diverged = true;
+		s->changed = 0;
+	}
 	hb_races(&s->trace, s->changed_event, s->asleep ? s->searched : s->trace.nr, note_race, s);
 	if (!s->asleep && !s->shortened)
 		nodes_note_end(&s->nodes, &s->trace);
+	if (s->in_rounds) {
+		next_in_rounds(s);
+		return;
+	}
 	first = nodes_last_options(&s->nodes, min(s->changed + 1, s->nodes.nr));
-	for (u32 i = first == HB_NONE ? 0 : first; s->bound == UNBOUNDED && i < s->nodes.nr; i++) {
+	for (u32 i = first == HB_NONE ? 0 : first; i < s->nodes.nr; i++) {
 		if (!s->nodes.nodes[i].is_choice)
 			gather_own(s, &s->nodes.nodes[i]);
 	}
-	if (!go_back(s))
-		next_round(s);
+	s->base.exhausted = !go_back(s);
 }
 
 /* What was exhausted, and how much of the rest was run. */
 static int describe_search(const struct strategy_dpor *s, char *text, size_t size)
 {
 	bool ended = s->base.exhausted && !s->nodes.lost;
-	char done[96] = "", round[96] = "";
+	char done[96] = "", round[96] = "any number of deviations";
 	/* The bound below which nothing is left, plus one. */
-	u32 below = ended && s->cut_off	    ? s->bound + 1
-		    : s->bound == UNBOUNDED ? LAST_ROUND + 1
-					    : s->bound;
+	u32 below = s->straight ? 0 : !s->in_rounds ? LAST_ROUND + 1 : s->bound + ended;
 
 	if (ended && !s->cut_off)
 		return snprintf(text, size,
@@ -579,16 +611,12 @@ static int describe_search(const struct strategy_dpor *s, char *text, size_t siz
 				"%" PRIu64 " schedules, the last %" PRIu64 " of them with %" PRIu64
 				" equivalent to one before",
 				s->schedules, s->in_round, s->redundant);
-	if (s->straight)
-		below = 0;
 	if (below)
 		snprintf(done, sizeof(done),
 			 "at least one schedule of each class that %u deviation%s reach%s",
 			 below - 1, below == 2 ? "" : "s", below == 2 ? "es" : "");
-	if (s->bound == UNBOUNDED)
-		snprintf(round, sizeof(round), "any number of deviations");
-	else
-		snprintf(round, sizeof(round), "at most %u", s->bound);
+	if (s->in_rounds)
+		snprintf(round, sizeof(round), "%u", s->bound);
 	if (ended)
 		return snprintf(text, size, "%s, exhausted: %" PRIu64 " schedules; not the others",
 				done, s->schedules);
@@ -623,6 +651,7 @@ static void dpor_destroy(struct strategy *base)
 {
 	struct strategy_dpor *s = (struct strategy_dpor *)base;
 
+	dpor_rounds_destroy(&s->rounds);
 	nodes_destroy(&s->nodes);
 	hb_destroy(&s->trace);
 	free(s);
@@ -714,7 +743,11 @@ struct strategy *strategy_dpor_create(const char *parameter, const struct strate
 	s->place = *place;
 	s->with_tlb = !words.no_tlb;
 	s->straight = words.all;
-	s->bound = words.all ? UNBOUNDED : 0;
-	s->last_bound = words.bounded ? words.bound : UNBOUNDED;
+	s->in_rounds = !words.all;
+	s->last_bound = words.bounded ? words.bound : HB_NONE;
+	if (s->in_rounds && !dpor_rounds_start(&s->rounds)) {
+		dpor_destroy(&s->base);
+		return NULL;
+	}
 	return &s->base;
 }

@@ -40,7 +40,7 @@ struct node {
 	/* A choice: */
 	u32 value, n;
 	/* Options: */
-	struct option chosen;
+	struct option chosen, by_default;
 	struct options enabled, backtrack, done;
 	u64 waits;	 /* vCPUs that may have tried in vain to take a lock */
 	u32 last;	 /* who could have gone on, or HB_NONE */
@@ -65,6 +65,11 @@ static inline bool options_have(const struct options *set, struct option o)
 static inline void options_add(struct options *set, struct option o)
 {
 	*(o.take ? &set->take : &set->step) |= 1ULL << o.cpu;
+}
+
+static inline void options_remove(struct options *set, struct option o)
+{
+	*(o.take ? &set->take : &set->step) &= ~(1ULL << o.cpu);
 }
 
 static inline void options_add_all(struct options *set, const struct options *more)
