@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * dfs:2 and dpor agree on the planted bugs: what the one shows with at most two deviations the other
- * shows too, in the job of the catalog.
+ * dfs:2 and dpor agree on the planted bugs: what the one shows with at most two deviations the
+ * other shows too, in the job of the catalog.
+ *
+ * MMTORTURE_SCHEDULES: how many schedules each search may run (SCHEDULES if it is not set). With
+ * 1000000 the bugs of needs_more[] are shown by both, too, which takes minutes.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +13,65 @@
 
 #include "tests/stress_search.h"
 
-static struct verdicts search_case(const struct bug_case *c, const char *name, u64 limit)
+#define SCHEDULES 25000
+
+/* Sanitizers make a schedule 10 to 20 times slower: there only what is shown at once. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define SCHEDULES_SHORT 150
+#else
+#define SCHEDULES_SHORT 0
+#endif
+
+/* Tests stop at ThreadSanitizer's first report. */
+#ifdef __SANITIZE_THREAD__
+#define RACE_REPORTS true
+#else
+#define RACE_REPORTS false
+#endif
+
+#define NAME_SIZE 40
+
+/* The operations alone show these sooner. */
+static const char *const operations_alone[] = {
+	"rcu-free-without-grace-period",
+	"zap-dirty-before-flush",
+	"rmap-unlinked-late",
+	"ksm-mmap-sem-kept",
+	"offline-keeps-pagevec",
+	"unuse-mm-not-lazy",
+	"cow-not-notified",
+	"exit-mm-unlocked",
+};
+
+/* One of the two needs more schedules than a test can wait for. */
+static const char *const needs_more[] = {
+	"ksm-exit-late",
+};
+
+/* Two deviations do not suffice in the job of the catalog: dfs:2 exhausts it. */
+static const char *const needs_three[] = {
+	"page-zeroed-after-map",
+};
+
+static bool is_in(const char *const *list, size_t nr, const char *slug)
+{
+	for (size_t i = 0; i < nr; i++) {
+		if (!strcmp(list[i], slug))
+			return true;
+	}
+	return false;
+}
+
+static u64 schedules_wanted(void)
+{
+	const char *text = getenv("MMTORTURE_SCHEDULES");
+
+	if (text)
+		return strtoull(text, NULL, 10);
+	return SCHEDULES_SHORT ? SCHEDULES_SHORT : SCHEDULES;
+}
+
+static struct verdicts search_case(const struct bug_case *c, const char *name)
 {
 	struct error err = {0};
 	struct config config;
@@ -18,7 +79,8 @@ static struct verdicts search_case(const struct bug_case *c, const char *name, u
 
 	cr_assert_eq(bug_case_configure_as(c, name, PROGRAMS_JOB, BUG_CATALOG_SEED, &config, &err),
 		     0, "%s", err.line);
-	v = search_config(&config, name, limit);
+	config.only_operations = is_in(operations_alone, ARRAY_SIZE(operations_alone), c->slug);
+	v = search_config(&config, name, schedules_wanted());
 	config_destroy(&config);
 	return v;
 }
@@ -37,12 +99,33 @@ ParameterizedTestParameters(agreement, catalog)
 	return cr_make_param_array(size_t, index, nr_bug_cases, free_indices);
 }
 
+static void expect_shown(const struct bug_case *c, const char *name, const struct verdicts *v)
+{
+	cr_expect(search_found(v), "%s is not shown by %s: %s", c->slug, name, v->bound);
+	if (search_found(v))
+		cr_expect(bug_case_expects(c, v->invariant), "%s, %s: shows as %s", c->slug, name,
+			  v->invariant);
+}
+
 ParameterizedTest(size_t *index, agreement, catalog)
 {
 	const struct bug_case *c = &bug_cases[*index];
 	struct verdicts dfs, dpor;
-	u64 L = atoi(getenv("LIM"));
-	dfs = search_case(c, "dfs:2", L);
-	dpor = search_case(c, "dpor", L);
-	fprintf(stderr, "DATA %s %s %llu %d %llu %d\n", c->slug, c->job, (unsigned long long)dfs.schedules, search_found(&dfs), (unsigned long long)dpor.schedules, search_found(&dpor));
+
+	if (c->needs_tsan || (RACE_REPORTS && c->tsan_first))
+		return;
+	if (is_in(needs_more, ARRAY_SIZE(needs_more), c->slug) && !getenv("MMTORTURE_SCHEDULES"))
+		return;
+	dfs = search_case(c, "dfs:2");
+	if (SCHEDULES_SHORT && !search_found(&dfs))
+		return;
+	if (is_in(needs_three, ARRAY_SIZE(needs_three), c->slug)) {
+		cr_expect_not(search_found(&dfs), "%s: two deviations suffice", c->slug);
+		return;
+	}
+	expect_shown(c, "dfs:2", &dfs);
+	dpor = search_case(c, "dpor");
+	if (SCHEDULES_SHORT && !search_found(&dpor))
+		return;
+	expect_shown(c, "dpor", &dpor);
 }
