@@ -205,7 +205,9 @@ static u64 vma_dump_end(const struct vm_area_struct *vma)
 {
 	if (vma->vm_flags & (VM_PFNMAP | VM_SHARED))
 		return vma->vm_start;
-	if (vma->anon_vma)
+	/* Others may write there meanwhile: a uprobe is registered, a kernel thread that has
+	 * adopted the mm faults (anon_vma_prepare). */
+	if (READ_ONCE(vma->anon_vma))
 		return vma->vm_end;
 	if (vma->vm_file && !vma->vm_pgoff && (vma->vm_flags & VM_READ))
 		return vma->vm_start + PAGE_SIZE;

@@ -84,10 +84,10 @@ int sys_set_mm_exe_file(struct inode *inode)
 	down_write(&mm->mmap_sem);
 	if (exe_file_mapped(mm))
 		err = -EBUSY;
-	else if (mm->flags & MMF_EXE_FILE_CHANGED)
+	/* Truncation sets bits without mmap_sem (uprobe_munmap). */
+	else if (atomic_fetch_or(MMF_EXE_FILE_CHANGED, &mm->flags) & MMF_EXE_FILE_CHANGED)
 		err = -EPERM;
 	if (!err) {
-		mm->flags |= MMF_EXE_FILE_CHANGED;
 		event_record(&ev_exe_set, mm->context.id, inode->ino);
 		count_vm_event(VMSTAT_exe_file_set);
 		set_mm_exe_file(mm, file);

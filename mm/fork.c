@@ -229,7 +229,6 @@ s64 sys_clone_on(const u64 *cpus, u32 flags, const char *comm, void (*entry)(voi
 	child->thread = t->thread;
 	child->personality = t->personality;
 	child->make_it_fail = t->make_it_fail;
-	child->euid = t->euid;
 	if (mm && !(flags & CLONE_VM))
 		give_mm(child, mm);
 	link_child(child, flags);

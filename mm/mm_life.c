@@ -291,7 +291,7 @@ struct mm_struct *get_task_mm(struct task_struct *task)
 	if (locked)
 		spin_unlock(&task->alloc_lock);
 	if (mm)
-		event_record(&ev_get_task_mm, task->pid, mm->context.id);
+		event_record(&ev_get_task_mm, oracle_read(task->pid), mm->context.id);
 	count_vm_event(mm ? VMSTAT_get_task_mm_ok : VMSTAT_get_task_mm_none);
 	return mm;
 }

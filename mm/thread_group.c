@@ -278,7 +278,7 @@ static void take_over(struct task_struct *task, struct task_struct *leader)
 {
 	event_record(&ev_takeover, task->pid, leader->pid);
 	count_vm_event(VMSTAT_exec_takeover);
-	task->pid = leader->pid;
+	WRITE_ONCE(task->pid, leader->pid);
 	task->group_leader = task;
 	task->parent = leader->parent;
 	if (leader->parent) {

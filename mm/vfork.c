@@ -46,7 +46,7 @@ int wait_for_vfork_done(struct task_struct *child, struct completion *vfork)
 			VIOLATION(&inv_parent_gone,
 				  "pid %u, killed, leaves the stack that its child, pid %u, is at",
 				  current->pid, child->pid);
-		event_record(&ev_vfork_killed, current->pid, child->pid);
+		event_record(&ev_vfork_killed, current->pid, oracle_read(child->pid));
 		count_vm_event(VMSTAT_vfork_killed);
 	}
 	put_task_struct(child);

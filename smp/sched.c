@@ -630,6 +630,9 @@ static struct task_struct *task_alloc(struct machine *m, const char *comm, u32 f
 	t->pid = atomic_inc_return(&m->smp->next_pid);
 	t->tgid = t->pid;
 	random_seed(&t->rng, m->config.seed, 0x100000000ULL + t->pid);
+	/* Before it is in the list, where others look at its rights. */
+	if (this_vcpu() && !(flags & PF_KTHREAD))
+		t->euid = current->euid;
 	return t;
 }
 

@@ -89,13 +89,14 @@ struct task_struct {
 	u64 held_locks;	   /* set of lock classes (lockdep) */
 	struct cds_list_head run_node;
 
-	u32 pid;   /* a thread that execs takes its leader's, under tasklist_lock */
+	u32 pid;   /* a thread that execs takes its leader's, under tasklist_lock; atomic without */
 	u32 tgid;  /* the pid of the group's leader */
 	u32 flags; /* PF_*; written by the task itself; atomic: others read PF_KTHREAD */
 	u32 usage; /* references to this structure; atomic */
 	char comm[TASK_COMM_LEN];
 	u32 personality; /* PER_* bits of the program; own */
-	u32 euid;	 /* its rights (mm/cred.h); atomic; written by the task itself */
+	u32 euid;	 /* its rights (mm/cred.h), at first its creator's; atomic; written by the
+			  * task itself */
 	struct thread_struct thread; /* own */
 	const u64 *cpus_allowed;     /* CPU_WORDS words; NULL: all; set before it first runs, and
 					cleared when none of them is active any more, under rq lock */

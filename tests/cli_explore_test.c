@@ -230,11 +230,44 @@ Test(explore, operations_alone_wait_for_nobody_who_waits_for_them)
 	}
 }
 
-/* Not with ThreadSanitizer, which reports races in the emulated kernel when programs are drawn.
- * With
- * --only-operations: vma->anon_vma (vma_dump_end(), anon_vma_prepare_slow()) and task->pid
- * (get_task_mm()'s event, take_over()); without it: uprobe_munmap() and sys_set_mm_exe_file(). */
-#ifndef __SANITIZE_THREAD__
+/* What the kernel reads without the lock under which it is written. With ThreadSanitizer a plain
+ * access among them is a violation. */
+static const struct {
+	const char *what, *job;
+} unlocked[] = {
+	{"vma->anon_vma, by a core dump",
+	 "[a]\nprogram = exec; coredump 0 0\nrepeat = 3\n"
+	 "[b]\nkthread = yes\nprogram = probe 0; unprobe 0; yield 2\nrepeat = 6\n"},
+	{"task->pid, by the event of get_task_mm()",
+	 "[a]\nshare = threads\nprogram = yield 1\n"
+	 "[b]\nshare = mm:a\nprogram = exec 0 0\n"
+	 "[c]\nprogram = getmm 1; getmm 0; getmm 1; getmm 0\n"},
+	{"task->euid, by ptrace_may_access()",
+	 "[a]\nshare = threads\nprogram = exit; exit\n"
+	 "[b]\nshare = mm:a\nprogram = exit; exit\n"
+	 "[c]\nprogram = access 1; access 1; access 1; access 1\n"},
+	{"mm->flags, by uprobe_munmap()",
+	 "[a]\nfile = 2\nmap = private\nprogram = setexe; exec; setexe; exec\n"
+	 "[b]\nfile = 2\nmap = private\nprogram = truncate; truncate; truncate\n"
+	 "[c]\nkthread = yes\nprogram = probe 0\n"},
+};
+
+Test(explore, what_is_read_without_a_lock_is_atomic)
+{
+	char job[512];
+
+	for (size_t i = 0; i < sizeof(unlocked) / sizeof(unlocked[0]); i++) {
+		struct cli_result r;
+
+		snprintf(job, sizeof(job), "[global]\ncpus = 2\npages = 192\n%s", unlocked[i].job);
+		cli_write("unlocked.ini", job);
+		r = cli_run("explore --job unlocked.ini --strategy pos --seed 1 --iterations 300");
+		cr_expect_eq(r.status, 0, "%s: status %d, stderr %s, stdout %s", unlocked[i].what,
+			     r.status, r.err, r.out);
+		cli_free(&r);
+	}
+}
+
 Test(explore, any_program_may_be_its_operations_alone)
 {
 	struct cli_result r = cli_run("explore --programs random --only-operations --seed 1 "
@@ -243,4 +276,3 @@ Test(explore, any_program_may_be_its_operations_alone)
 	cr_expect_eq(r.status, 0, "status %d, stderr %s, stdout %s", r.status, r.err, r.out);
 	cli_free(&r);
 }
-#endif
