@@ -69,6 +69,7 @@ static const struct shown shown[] = {
 	{"lazy-mm-not-pinned", "zap"},		{"commit-not-returned", "zap"},
 	{"notifier-end-missing", "zap"},	{"exec-drops-active-mm-twice", "zap"},
 	{"exec-keeps-address-limit", "zap"},	{"uncharge-lost", "zap"},
+	{"flush-mask-early", "switch-in"},	{"uprobe-munmap-forgets", "unprobe"},
 };
 
 static void configure(struct config *config, const char *program, const char *bug)
