@@ -51,7 +51,7 @@ static const char *const needs_more[] = {
 	"temporary-stack-shown-early",
 };
 
-/* Not decided: dfs:2 shows it after 450,000 schedules, dpor not within 1,600,000. */
+/* Not decided: dfs:2 shows it after 450,000 schedules, dpor not within 5,400,000. */
 static const char *const undecided[] = {
 	"reuse-by-mapcount",
 };
