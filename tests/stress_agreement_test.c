@@ -30,8 +30,6 @@
 #define RACE_REPORTS false
 #endif
 
-#define NAME_SIZE 40
-
 /* The operations alone show these sooner. */
 static const char *const operations_alone[] = {
 	"rcu-free-without-grace-period",
