@@ -405,6 +405,9 @@ static __noinline bool decision_point(struct explorer *x, struct vcpu *v, const 
 		if (next != v->id) {
 			x->stats.preemptions++;
 			run_vcpu(x, v, next);
+			/* The schedule has ended meanwhile: what comes is no part of it. */
+			if (unlikely(x->quiet))
+				return quiet_point(x, v, addr, site);
 		}
 	}
 	if (unlikely(v->pending | ((v->need_resched | v->nr_waiting) & -(u32)!v->preempt_count))) {

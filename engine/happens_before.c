@@ -117,6 +117,18 @@ struct hb_event *hb_begin(struct hb_trace *t, u32 cpu)
 	return e;
 }
 
+struct hb_event *hb_begin_pending(struct hb_trace *t, u32 cpu)
+{
+	u32 last = t->last[cpu], woken = t->woken[cpu];
+	struct hb_event *e = hb_begin(t, cpu);
+
+	if (e)
+		e->pending = true;
+	t->last[cpu] = last;
+	t->woken[cpu] = woken;
+	return e;
+}
+
 void hb_add(struct hb_trace *t, u64 address, enum hb_access_kind kind)
 {
 	struct hb_event *e;
@@ -299,7 +311,7 @@ static void find_first(struct race_search *s, u32 earlier, u32 later)
 	const struct hb_trace *t = s->t;
 
 	memset(s->first, 0xff, t->nr_cpus * sizeof(u32));
-	for (u32 k = earlier + 1; k < later; k++) {
+	for (u32 k = earlier + 1; k < later && !t->events[k].pending; k++) {
 		u32 cpu = t->events[k].cpu;
 
 		if (!knows(t, clock_of(t, k), earlier) && s->first[cpu] == HB_NONE)
@@ -532,6 +544,8 @@ static void look_at(struct race_search *s, u32 event, bool wanted)
 		if (e->ticked)
 			report_interrupt(s, event, last_queued(t, e->cpu), true);
 	}
+	if (e->pending)
+		return;
 	remember(s, event);
 	note_raised(s, event);
 }

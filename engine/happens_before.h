@@ -14,11 +14,14 @@
  *
  * Locks. An attempt to take a spinlock is only made while it is free (strategy_dpor.c), so
  * releasing and taking one cannot be exchanged, but two takings can: the race is between the
- * takings, though the release stands between them. With `releases` the release races with the
+ * takings, though the release stands between them. With `in_vain` the release races with the
  * taking, too: who tries in vain lets others go on.
  *
  * Interrupts. Taking one is a step of its own of the vCPU, which can be exchanged with the steps
  * before it back to where it was raised: but only with those before which interrupts were on.
+ *
+ * The end. What a vCPU stood before when the schedule ended may race with what was done, too: it
+ * could have come before that. It is an event behind all others that none of them knows of.
  *
  * Events are numbered from 0. No locks: belongs to one thread. Out of memory: `lost` is set, and
  * what follows is not to be relied on.
@@ -58,6 +61,7 @@ struct hb_event {
 	bool by_choice;	  /* it began with an interrupt that need not have been taken there */
 	bool takes;	  /* takes an interrupt, by choice or because it waited for one */
 	bool ticked;	  /* its task was preempted by a tick */
+	bool pending;	  /* the schedule ended before it */
 };
 
 struct hb_word;
@@ -105,6 +109,9 @@ void hb_destroy(struct hb_trace *t);
 
 /* @cpu begins an event, which is returned. */
 struct hb_event *hb_begin(struct hb_trace *t, u32 cpu);
+
+/* The schedule has ended before @cpu began this event. Behind such ones there are no others. */
+struct hb_event *hb_begin_pending(struct hb_trace *t, u32 cpu);
 
 /* The last event's vCPU, or HB_NONE. */
 static inline u32 hb_cpu(const struct hb_trace *t)

@@ -26,20 +26,22 @@
  * Rounds. A search that goes deepest first is for long busy with the end of the schedule. So there
  * are rounds before: first only schedules without a deviation from the default, then those with
  * one, then two (what a deviation is: strategy_dfs.c); after them all. In rounds what was noted is
- * not taken from a stack but from a queue (strategy_dpor_rounds.h), and nothing sleeps. What is
- * noted may cost too much at its place: a vCPU that is to come first may come first for nothing
- * where the other one began to run, so it is noted there, too (Coons, Musuvathi and McKinley,
- * "Bounded Partial-Order Reduction", OOPSLA 2013), and so are vain attempts at a lock
- * (happens_before.h), since who tries in vain gives way. If the rounds leave nothing out the search
- * has ended.
+ * not an option of a node that comes again but a schedule of its own (strategy_dpor_rounds.h), and
+ * nothing sleeps. What is noted may cost too much at its place: a vCPU that is to come first may
+ * come first for nothing where the other one began to run, so it is noted there, too (Coons,
+ * Musuvathi and McKinley, "Bounded Partial-Order Reduction", OOPSLA 2013), and so are vain attempts
+ * at a lock (happens_before.h), since who tries in vain gives way. If the rounds leave nothing out
+ * the search has ended.
+ *
+ * The end. A schedule may end before all is done (only-operations, an idle CPU). What a vCPU stood
+ * before then, and an interrupt that it has not taken, could have come before, and race with what
+ * was done (hb_begin_pending()). Who could have gone on is to do so before the end
+ * (nodes_note_end()).
  *
  * What is promised: when the search is exhausted, at least one schedule of each class was run, if
  * no schedule ended in a violation (what would have come after is not searched); after a round, at
- * least one of each class that has a schedule with so few deviations.
- *
- * The parameter, words joined with +: a bound after which the search ends; `all` for no rounds;
- * `no-tlb` leaves the choices to evict and to fill TLB entries at their default, which makes far
- * fewer classes.
+ * least one of each class that has a schedule with so few deviations, or of one that goes on where
+ * that one has ended.
  *
  * All schedules must be run from one seed (strategy.one_seed). Used by one thread.
  */
@@ -54,6 +56,7 @@
 #include "engine/machine.h"
 #include "engine/strategy_dpor_nodes.h"
 #include "engine/strategy_dpor_rounds.h"
+#include "engine/strategy_dpor_words.h"
 #include "engine/strategy_kinds.h"
 
 /* What fewest deviations show comes first: rounds with 0, 1 and 2 of them, then all. */
@@ -61,6 +64,9 @@
 
 /* Of a schedule that goes on and on only so many events are searched; some 100 MB. */
 #define DPOR_EVENTS_MAX (1u << 20)
+
+/* What lies on a stack or in the host's memory: taken for one address. */
+#define OUTSIDE (~0ULL)
 
 struct strategy_dpor {
 	struct strategy base;
@@ -90,6 +96,11 @@ struct strategy_dpor {
 	struct option armed_option;
 	bool asleep; /* not searched from here on: everything was tried before, or it is too long */
 	u32 searched; /* events before that */
+	/* As it was at the last pick: who could have gone on, with what, before which event. */
+	u64 runnable;
+	struct pending_access standing[MAX_VCPUS_EXPLORE];
+	u32 picked_event;
+	u64 raised; /* vCPUs with an interrupt that they have not taken */
 
 	u64 schedules; /* of all rounds */
 	u64 in_round, redundant;
@@ -126,6 +137,8 @@ static void dpor_begin(struct strategy *base, u64 seed, u32 nr_vcpus)
 	s->asleep = s->place.worker != 0;
 	s->base.exhausted |= s->asleep;
 	s->changed_event = 0;
+	s->runnable = 0;
+	s->raised = 0;
 	hb_reset(&s->trace, nr_vcpus);
 	s->trace.in_vain = s->in_rounds;
 	if (s->in_rounds) {
@@ -283,7 +296,10 @@ static struct option choose_option(struct strategy_dpor *s, const struct options
 	parent = nodes_last_options(&s->nodes, at);
 	if (parent != HB_NONE && !s->in_rounds)
 		node_inherit_sleepers(&s->nodes, &s->trace, parent, n);
-	if (!node_first_awake(n, enabled, by_default, &chosen)) {
+	/* One that has come to a lock that is held tries in vain and takes its interrupt. */
+	if (s->in_rounds && last != HB_NONE && !(enabled->step & (1ULL << last)))
+		chosen = (struct option){last, true};
+	else if (!node_first_awake(n, enabled, by_default, &chosen)) {
 		stop_searching(s);
 		nodes_cut(&s->nodes, at);
 		return fallback;
@@ -295,6 +311,23 @@ static struct option choose_option(struct strategy_dpor *s, const struct options
 	options_add(&n->backtrack, chosen);
 	s->at++;
 	return chosen;
+}
+
+/* What @access is to the search. */
+static struct hb_access searched_access(const struct pending_access *access)
+{
+	static const enum hb_access_kind kinds[] = {
+		[ACCESS_LOAD] = HB_READ,  [ACCESS_STORE] = HB_WRITE, [ACCESS_RMW] = HB_WRITE,
+		[ACCESS_FENCE] = HB_READ, [ACCESS_LOCK] = HB_LOCK,   [ACCESS_UNLOCK] = HB_UNLOCK,
+		[ACCESS_EXEC] = HB_READ,
+	};
+	enum hb_access_kind kind = kinds[access->site->kind];
+
+	if (access->address || access->site->kind == ACCESS_FENCE ||
+	    access->site->kind == ACCESS_EXEC)
+		return (struct hb_access){access->address, kind};
+	/* Outside of the arena all places look alike. */
+	return (struct hb_access){OUTSIDE, kind == HB_READ ? HB_READ : HB_WRITE};
 }
 
 /* Chooses, and begins the event. */
@@ -311,6 +344,40 @@ static struct option choose_and_begin(struct strategy_dpor *s, const struct opti
 	else if (!s->asleep)
 		hb_begin(&s->trace, o.cpu);
 	return o;
+}
+
+static void remember_standing(struct strategy_dpor *s, const struct decision *d)
+{
+	s->runnable = d->runnable;
+	memcpy(s->standing, d->pending, s->nr_cpus * sizeof(*s->standing));
+	s->picked_event = s->trace.nr;
+}
+
+/* The schedule has ended: who has not gone on since the last pick stands where it stood. Its next
+ * step could have come earlier, and so could its interrupt. */
+static void add_pending(struct strategy_dpor *s)
+{
+	u64 left = s->runnable;
+	u32 end = s->trace.nr;
+
+	for (u32 i = s->picked_event; i < end; i++)
+		left &= ~(1ULL << s->trace.events[i].cpu);
+	for (; left && !s->trace.lost; left &= left - 1) {
+		u32 cpu = (u32)__builtin_ctzll(left);
+		struct hb_access access;
+
+		if (!s->standing[cpu].site)
+			continue;
+		access = searched_access(&s->standing[cpu]);
+		hb_begin_pending(&s->trace, cpu);
+		hb_add(&s->trace, access.address, access.kind);
+	}
+	for (left = s->raised; left && !s->trace.lost; left &= left - 1) {
+		struct hb_event *e = hb_begin_pending(&s->trace, (u32)__builtin_ctzll(left));
+
+		if (e)
+			e->by_choice = e->takes = true;
+	}
 }
 
 static u32 dpor_pick(struct strategy *base, const struct decision *d)
@@ -332,12 +399,14 @@ static u32 dpor_pick(struct strategy *base, const struct decision *d)
 	if (unlikely(!s->m))
 		learn_machine(s);
 	find_enabled(s, d, &enabled);
+	remember_standing(s, d);
 	for (u32 i = 0; i < s->nr_cpus; i++)
 		open[i] = (d->runnable & (1ULL << i)) && can_take(s, i, &d->pending[i]);
 	if (!(enabled.step & (1ULL << by_default)))
 		by_default = (u32)__builtin_ctzll(enabled.step ? enabled.step : enabled.take);
 	o = choose_and_begin(s, &enabled, by_default,
-			     enabled.step & (1ULL << d->last) ? d->last : HB_NONE, open);
+			     (enabled.step | enabled.take) & (1ULL << d->last) ? d->last : HB_NONE,
+			     open);
 	/* Whether it takes its interrupt is asked at once. */
 	s->armed = open[o.cpu] && s->m->vcpus[o.cpu].pending;
 	s->armed_option = o;
@@ -404,27 +473,13 @@ static u32 dpor_choose(struct strategy *base, enum choice kind, u32 cpu, u32 n)
 	return value;
 }
 
-/* What lies on a stack or in the host's memory: taken for one address. */
-#define OUTSIDE (~0ULL)
-
 static void dpor_step(struct strategy *base, u32 cpu, const struct pending_access *access,
 		      u64 history)
 {
-	static const enum hb_access_kind kinds[] = {
-		[ACCESS_LOAD] = HB_READ,  [ACCESS_STORE] = HB_WRITE, [ACCESS_RMW] = HB_WRITE,
-		[ACCESS_FENCE] = HB_READ, [ACCESS_LOCK] = HB_LOCK,   [ACCESS_UNLOCK] = HB_UNLOCK,
-		[ACCESS_EXEC] = HB_READ,
-	};
 	struct strategy_dpor *s = (struct strategy_dpor *)base;
-	enum hb_access_kind kind = kinds[access->site->kind];
-	u64 address = access->address;
+	struct hb_access searched = searched_access(access);
 
 	(void)history;
-	/* Outside of the arena all places look alike. */
-	if (!address && access->site->kind != ACCESS_FENCE && access->site->kind != ACCESS_EXEC) {
-		address = OUTSIDE;
-		kind = kind == HB_READ ? HB_READ : HB_WRITE;
-	}
 	s->armed = false;
 	s->waits &= ~(1ULL << cpu);
 	event_of(s, cpu);
@@ -435,7 +490,7 @@ static void dpor_step(struct strategy *base, u32 cpu, const struct pending_acces
 	if (s->stepped && is_alone(s, cpu))
 		hb_begin(&s->trace, cpu);
 	s->stepped = true;
-	hb_add(&s->trace, address, kind);
+	hb_add(&s->trace, searched.address, searched.kind);
 }
 
 static void dpor_touch(struct strategy *base, u32 cpu, u64 address, bool write)
@@ -443,8 +498,13 @@ static void dpor_touch(struct strategy *base, u32 cpu, u64 address, bool write)
 	struct strategy_dpor *s = (struct strategy_dpor *)base;
 
 	event_of(s, cpu);
-	if (!s->asleep)
-		hb_add(&s->trace, address, write ? HB_WRITE : HB_READ);
+	if (s->asleep)
+		return;
+	hb_add(&s->trace, address, write ? HB_WRITE : HB_READ);
+	for (u32 i = 0; write && !s->trace.lost && i < s->nr_cpus; i++) {
+		if (address == s->trace.pending[i])
+			s->raised |= 1ULL << i;
+	}
 }
 
 static void dpor_woken(struct strategy *base, u32 cpu)
@@ -460,6 +520,7 @@ static void dpor_interrupted(struct strategy *base, u32 cpu)
 	struct strategy_dpor *s = (struct strategy_dpor *)base;
 
 	event_of(s, cpu);
+	s->raised &= ~(1ULL << cpu);
 	if (!s->trace.lost && !s->asleep)
 		s->trace.events[s->trace.nr - 1].takes = true;
 }
@@ -502,12 +563,14 @@ static bool next_option(struct strategy_dpor *s, struct node *n)
 	struct options left;
 
 	options_add(&n->done, n->chosen);
-	node_add_sleeper(&s->nodes, n, (struct sleeper){n->chosen, n->own, n->nr_own, false});
+	node_add_sleeper(&s->nodes, n,
+			 (struct sleeper){n->chosen, n->own, n->nr_own, false, n->ends});
 	/* Its interrupt could come later, too. */
 	if (n->chosen.take)
 		n->backtrack.step |= n->enabled.step & (1ULL << n->chosen.cpu);
 	n->own = NULL;
 	n->nr_own = 0;
+	n->ends = false;
 	left = (struct options){n->backtrack.step & ~n->done.step,
 				n->backtrack.take & ~n->done.take};
 	return node_first_awake(n, &left, n->chosen.cpu, &n->chosen);
@@ -582,9 +645,11 @@ static void dpor_end(struct strategy *base, const struct explore_stats *stats)
 		s->diverged = true;
 		s->changed = 0;
 	}
+	if (!s->asleep && !s->shortened) {
+		nodes_note_end(&s->nodes, &s->trace, s->in_rounds);
+		add_pending(s);
+	}
 	hb_races(&s->trace, s->changed_event, s->asleep ? s->searched : s->trace.nr, note_race, s);
-	if (!s->asleep && !s->shortened)
-		nodes_note_end(&s->nodes, &s->trace);
 	if (s->in_rounds) {
 		next_in_rounds(s);
 		return;
@@ -671,65 +736,6 @@ static const struct strategy_ops dpor_ops = {
 	.destroy = dpor_destroy,
 };
 
-/* What the parameter says. */
-struct dpor_words {
-	bool no_tlb, all, bounded;
-	u32 bound;
-};
-
-/* Reads the word of @length characters at @text; false: it is none. */
-static bool read_word(struct dpor_words *words, const char *text, size_t length)
-{
-	bool *flag;
-
-	if (length == 6 && !strncmp(text, "no-tlb", length))
-		flag = &words->no_tlb;
-	else if (length == 3 && !strncmp(text, "all", length))
-		flag = &words->all;
-	else
-		flag = &words->bounded;
-	if (*flag)
-		return false;
-	*flag = true;
-	if (flag != &words->bounded)
-		return true;
-	if (!length || length > 2)
-		return false;
-	for (; length; length--, text++) {
-		if (*text < '0' || *text > '9')
-			return false;
-		words->bound = words->bound * 10 + (u32)(*text - '0');
-	}
-	return words->bound <= DPOR_BOUND_MAX;
-}
-
-/* Words joined with +; false: not all of them can be read. */
-static bool read_words(struct dpor_words *words, const char *parameter)
-{
-	*words = (struct dpor_words){0};
-	while (*parameter) {
-		size_t length = strcspn(parameter, "+");
-
-		if (!read_word(words, parameter, length))
-			return false;
-		parameter += length;
-		if (*parameter && !*++parameter)
-			return false;
-	}
-	return !(words->all && words->bounded);
-}
-
-_Static_assert(DPOR_BOUND_MAX == 16, "the message below has it");
-
-const char *strategy_dpor_refusal(const char *parameter)
-{
-	struct dpor_words words;
-
-	if (read_words(&words, parameter))
-		return NULL;
-	return "takes a bound from 0 to 16 or all, and no-tlb, as in dpor:2+no-tlb";
-}
-
 struct strategy *strategy_dpor_create(const char *parameter, const struct strategy_place *place)
 {
 	struct strategy_dpor *s = calloc(1, sizeof(*s));
@@ -737,7 +743,7 @@ struct strategy *strategy_dpor_create(const char *parameter, const struct strate
 
 	if (!s)
 		return NULL;
-	read_words(&words, parameter);
+	dpor_words_read(&words, parameter);
 	s->base.ops = &dpor_ops;
 	s->base.one_seed = true;
 	s->place = *place;

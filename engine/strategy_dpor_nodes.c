@@ -107,7 +107,7 @@ static bool sleeps_on(const struct hb_trace *t, const struct sleeper *sleeper, u
 	for (; event < t->nr; event++) {
 		const struct hb_event *e = &t->events[event];
 
-		if (e->cpu == sleeper->option.cpu ||
+		if (e->cpu == sleeper->option.cpu || sleeper->ends ||
 		    hb_conflict(t->accesses + e->first_access, e->nr_accesses, sleeper->accesses,
 				sleeper->nr))
 			return false;
@@ -227,7 +227,24 @@ void nodes_note_race(struct node_stack *s, const struct hb_trace *t, const struc
 		note_bounded(&s->nodes[node], own, next);
 }
 
-void nodes_note_end(struct node_stack *s, const struct hb_trace *t)
+/* @o, which nobody chose to the end, is to be chosen where that last cost nothing. */
+static void note_free(struct node_stack *s, u32 last, struct option o)
+{
+	for (u32 i = last + 1; i--;) {
+		struct node *n = &s->nodes[i];
+
+		if (n->is_choice)
+			continue;
+		if (n->chosen.cpu == o.cpu && i != last)
+			return;
+		if (options_have(&n->enabled, o) && !option_price(n, o)) {
+			options_add(&n->backtrack, o);
+			return;
+		}
+	}
+}
+
+void nodes_note_end(struct node_stack *s, const struct hb_trace *t, bool bounded)
 {
 	u32 last = nodes_last_options(s, s->nr);
 	struct options left;
@@ -242,4 +259,11 @@ void nodes_note_end(struct node_stack *s, const struct hb_trace *t)
 		left.take &= ~(1ULL << t->events[i].cpu);
 	}
 	options_add_all(&n->backtrack, &left);
+	n->ends |= left.step || left.take;
+	for (u32 cpu = 0; bounded && cpu < t->nr_cpus; cpu++) {
+		if (left.step & (1ULL << cpu))
+			note_free(s, last, (struct option){cpu, false});
+		if (left.take & (1ULL << cpu))
+			note_free(s, last, (struct option){cpu, true});
+	}
 }

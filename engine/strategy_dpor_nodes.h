@@ -31,6 +31,7 @@ struct sleeper {
 	struct hb_access *accesses;
 	u32 nr;
 	bool inherited; /* the accesses belong to a node below */
+	bool ends;	/* the schedule ended with it: it depends on everything */
 };
 
 /* A place where something could be chosen: an option, or the value of a choice. */
@@ -49,6 +50,7 @@ struct node {
 	u32 nr_sleepers, size_sleepers;
 	struct hb_access *own; /* accesses of the chosen option's event, over all its choices */
 	u32 nr_own;
+	bool ends; /* the schedule, with that event */
 };
 
 struct node_stack {
@@ -125,7 +127,8 @@ void nodes_note_race(struct node_stack *s, const struct hb_trace *t, const struc
 		     bool bounded);
 
 /* The end of a schedule depends on everything: who could have gone on and did not is to do so
- * before it, in some schedule. */
-void nodes_note_end(struct node_stack *s, const struct hb_trace *t);
+ * before it, in some schedule. @bounded: that may cost too much at the end, so it is also noted
+ * where it last cost nothing. */
+void nodes_note_end(struct node_stack *s, const struct hb_trace *t, bool bounded);
 
 #endif

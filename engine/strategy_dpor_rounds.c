@@ -101,11 +101,18 @@ static void add(struct dpor_rounds *r, struct dpor_item item)
 	}
 	r->items[r->nr] = item;
 	r->slots[slot] = r->nr;
-	if (r->first[item.spent])
-		r->items[r->last[item.spent]].next = r->nr;
-	else
+	if (item.spent == dpor_rounds_spent(r)) {
+		r->items[r->nr].next = r->first[item.spent];
 		r->first[item.spent] = r->nr;
-	r->last[item.spent] = r->nr++;
+		if (!r->items[r->nr].next)
+			r->last[item.spent] = r->nr;
+	} else if (r->first[item.spent]) {
+		r->items[r->last[item.spent]].next = r->nr;
+		r->last[item.spent] = r->nr;
+	} else {
+		r->first[item.spent] = r->last[item.spent] = r->nr;
+	}
+	r->nr++;
 }
 
 /* The options to be tried at @n, number @at, behind the answers of @parent. */
@@ -114,9 +121,10 @@ static bool note_options(struct dpor_rounds *r, const struct node *n, u32 at, u3
 	struct options left = n->backtrack;
 	bool too_many = false;
 
-	/* Its interrupt could come later, too. */
+	/* Its interrupt could come later, too; before a held lock when others have gone on. */
 	if (n->chosen.take)
-		left.step |= n->enabled.step & (1ULL << n->chosen.cpu);
+		left.step |= n->enabled.step & (1ULL << n->chosen.cpu) ? 1ULL << n->chosen.cpu
+								       : n->enabled.step;
 	/* The default is the parent itself. */
 	options_remove(&left, n->by_default);
 	options_remove(&left, n->chosen);

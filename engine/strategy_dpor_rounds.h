@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The schedules of few deviations that dpor still has to run, those with the fewest first and of
- * equals those that were noted first (strategy_dpor.c: Rounds). Private to engine/.
+ * The schedules of few deviations that dpor still has to run, those with the fewest first
+ * (strategy_dpor.c: Rounds). Of those with equally many what was noted last comes first, if the
+ * schedule that noted it has no fewer: all that follows from one deviation is run before another
+ * one is made. What schedules with fewer deviations noted waits in a queue. Private to engine/.
  *
  * A schedule is what it answers other than by default, at which of its places; each one is the
  * child of the schedule without its last answer. They form a tree, of which a few words are kept

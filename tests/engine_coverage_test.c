@@ -376,6 +376,32 @@ Test(coverage, quiet_stretches_do_not_count)
 	bare_destroy(&c.b);
 }
 
+static void one_ends_it(struct vcpu *v)
+{
+	u64 *words = shared_of(v);
+
+	xchg(&words[8 * v->id], 1);
+	if (!v->id)
+		explore_quiet(true);
+}
+
+/* CPU 1 stands before its write when CPU 0 ends the schedule, and makes it after the end. */
+Test(coverage, what_comes_after_the_end_does_not_count)
+{
+	static const struct bare_program program = {
+		.cpus = 2, .vcpu_main = one_ends_it, .shared_bytes = 256};
+	struct covered c;
+	u64 words = 0;
+
+	covered_create(&c, &program);
+	(void)class_of(&c, "100", 0);
+	for (u32 i = 0; i <= c.b.m->coverage->mask; i++)
+		words += c.b.m->coverage->words[i].written != 0;
+	cr_assert_eq(words, 1);
+	cr_assert_eq(((u64 *)c.b.shared)[8], 1);
+	bare_destroy(&c.b);
+}
+
 /* --- Many addresses ----------------------------------------------------------------------------
  */
 

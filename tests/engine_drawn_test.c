@@ -124,7 +124,7 @@ static struct bare_program drawn_program(u64 seed)
 static struct search search_drawn(u64 seed, const char *name, struct search_set *classes)
 {
 	struct bare_program p = drawn_program(seed);
-	struct search s = search_classes(&p, seed, name, &alone, OUTCOMES_MAX, classes);
+	struct search s = search_sets(&p, seed, name, &alone, OUTCOMES_MAX, classes, NULL);
 
 	cr_expect(s.exhausted, "program %llu, %s: %s", (unsigned long long)seed, name, s.bound);
 	return s;
@@ -205,4 +205,90 @@ Test(engine_drawn, rounds_end_where_no_rounds_do)
 		free(straight.values);
 		free(rounds.values);
 	}
+}
+
+/* --- Schedules that end before all is done ------------------------------------------------------
+ */
+
+/* Two of three vCPUs end the schedule when they are through. Only what they have seen counts, since
+ * how far the third one comes before is no matter. */
+#define CUT_OFF_CPUS 3
+#define CUT_OFF_OPS 2
+#define CUT_OFF_PROGRAMS (DRAWN_PROGRAMS / 4)
+
+struct cut_off {
+	struct drawn drawn;
+	u64 through, gone;
+};
+
+static void forget_the_rest(struct cut_off *c)
+{
+	c->drawn.seen[CUT_OFF_CPUS - 1] = 0;
+	memset(c->drawn.words, 0, sizeof(c->drawn.words));
+}
+
+static void run_cut_off(struct vcpu *v)
+{
+	struct cut_off *c = shared_of(v);
+	struct rng rng = v->rng;
+	u32 last = CUT_OFF_CPUS - 1;
+	u64 seen;
+
+	v->preempt_count = 0;
+	for (u32 i = 0; i < CUT_OFF_OPS; i++) {
+		u32 op = random_below(&rng, NR_DRAWN), word = random_below(&rng, DRAWN_WORDS);
+
+		drawn_op(v, op, word);
+	}
+	seen = c->drawn.seen[v->id];
+	if (v->id != last && atomic_add_return(1, &c->through) == last)
+		explore_quiet(true);
+	local_irq_disable();
+	(void)vcpu_raise(v, PENDING_RESCHEDULE);
+	vcpu_halt();
+	/* What interrupts have seen after the end is no matter either. */
+	if (v->id != last)
+		c->drawn.seen[v->id] = seen;
+	if (++c->gone == CUT_OFF_CPUS)
+		forget_the_rest(c);
+}
+
+/* What @name sees of program @seed is to be among what @reduced sees; adds up their schedules. */
+static void compare_cut_off(u64 seed, const char *name, const char *reduced, u64 *schedules)
+{
+	static const struct bare_program p = {.cpus = CUT_OFF_CPUS,
+					      .vcpu_main = run_cut_off,
+					      .interrupt = drawn_interrupt,
+					      .shared_bytes = sizeof(struct cut_off)};
+	struct search_set of_all, of_reduced;
+	struct search one = search_sets(&p, seed, name, &alone, OUTCOMES_MAX, NULL, &of_all);
+	struct search two = search_sets(&p, seed, reduced, &alone, OUTCOMES_MAX, NULL, &of_reduced);
+	u64 missing = search_missing(&of_all, &of_reduced);
+
+	cr_expect(one.exhausted && two.exhausted, "program %llu", (unsigned long long)seed);
+	cr_expect_eq(missing, 0, "program %llu: %llu of %llu outcomes of %s missing; %s",
+		     (unsigned long long)seed, (unsigned long long)missing,
+		     (unsigned long long)of_all.nr, name, two.bound);
+	schedules[0] += one.schedules;
+	schedules[1] += two.schedules;
+	free(of_all.values);
+	free(of_reduced.values);
+}
+
+Test(engine_drawn, what_stood_at_the_end_could_have_come_before)
+{
+	u64 rounds[2] = {0}, straight[2] = {0};
+
+	for (u64 seed = 1; seed <= CUT_OFF_PROGRAMS; seed++) {
+		char name[16], reduced[16];
+
+		for (u32 bound = 0; bound <= DRAWN_BOUND; bound++) {
+			snprintf(name, sizeof(name), "dfs:%u", bound);
+			snprintf(reduced, sizeof(reduced), "dpor:%u", bound);
+			compare_cut_off(seed, name, reduced, rounds);
+		}
+		compare_cut_off(seed, name, "dpor:all", straight);
+	}
+	cr_expect_lt(rounds[1], rounds[0], "%llu, dfs %llu", (unsigned long long)rounds[1],
+		     (unsigned long long)rounds[0]);
 }

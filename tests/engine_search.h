@@ -85,11 +85,21 @@ static inline u64 search_outcome(const struct bare_machine *b, u64 bytes, enum m
 	return hash;
 }
 
+/* @set goes to the caller, who frees its values, if @kept is not NULL. */
+static inline void search_hand_over(struct search_set *set, struct search_set *kept)
+{
+	if (kept)
+		*kept = *set;
+	else
+		free(set->values);
+}
+
 /* Worker number @place's share of the search @name of @p with machines of @seed, at most @limit
- * schedules. @classes: if not NULL the classes seen; the caller frees its values. */
-static inline struct search search_classes(const struct bare_program *p, u64 seed, const char *name,
-					   const struct strategy_place *place, u64 limit,
-					   struct search_set *classes)
+ * schedules. @classes, @outcomes_seen: if not NULL what was seen; the caller frees their values. */
+static inline struct search search_sets(const struct bare_program *p, u64 seed, const char *name,
+					const struct strategy_place *place, u64 limit,
+					struct search_set *classes,
+					struct search_set *outcomes_seen)
 {
 	struct search_set outcomes = {calloc(OUTCOMES_MAX, sizeof(u64)), 0};
 	struct search_set seen = {calloc(OUTCOMES_MAX, sizeof(u64)), 0};
@@ -119,11 +129,8 @@ static inline struct search search_classes(const struct bare_program *p, u64 see
 	search_distinct(&seen);
 	found.outcomes = outcomes.nr;
 	found.classes = seen.nr;
-	free(outcomes.values);
-	if (classes)
-		*classes = seen;
-	else
-		free(seen.values);
+	search_hand_over(&outcomes, outcomes_seen);
+	search_hand_over(&seen, classes);
 	bare_destroy(&b);
 	return found;
 }
@@ -131,8 +138,8 @@ static inline struct search search_classes(const struct bare_program *p, u64 see
 static inline struct search search_at(const struct bare_program *p, const char *name, u32 worker,
 				      u32 nr_workers, u64 limit)
 {
-	return search_classes(p, 1, name, &(struct strategy_place){worker, nr_workers}, limit,
-			      NULL);
+	return search_sets(p, 1, name, &(struct strategy_place){worker, nr_workers}, limit, NULL,
+			   NULL);
 }
 
 static inline struct search search(const struct bare_program *p, const char *name)

@@ -497,3 +497,44 @@ Test(engine_systematic, parameters)
 	cr_expect_not_null(strategy_refusal("dpor:2+all"));
 	cr_expect_not_null(strategy_refusal("dpor:no-tlb+no-tlb"));
 }
+
+/* --- Schedules that end before all is done ------------------------------------------------------
+ */
+
+#define HELD 3
+
+struct held {
+	u32 lock, pad;
+	u64 word, seen;
+};
+
+/* CPU 0 ends the schedule while it holds the lock, before which CPU 1 may stand then. */
+static void end_with_the_lock(struct vcpu *v)
+{
+	struct held *h = shared_of(v);
+
+	if (v->id) {
+		bare_lock(&h->lock);
+		WRITE_ONCE(h->word, 1);
+		bare_unlock(&h->lock);
+		return;
+	}
+	for (u32 i = 1; i <= HELD; i++) {
+		bare_lock(&h->lock);
+		h->seen = h->seen * 2 + READ_ONCE(h->word);
+		if (i == HELD)
+			explore_quiet(true);
+		bare_unlock(&h->lock);
+	}
+}
+
+Test(engine_systematic, who_stands_before_a_lock_at_the_end_could_have_had_it)
+{
+	static const struct bare_program p = {
+		.cpus = 2, .vcpu_main = end_with_the_lock, .shared_bytes = sizeof(struct held)};
+
+	/* CPU 1 has it before one of CPU 0's times, or never. */
+	cr_expect_eq(search(&p, "dfs:1").outcomes, HELD + 1);
+	cr_expect_eq(search(&p, "dpor:1").outcomes, HELD + 1);
+	cr_expect_eq(search(&p, "dpor:all").outcomes, HELD + 1);
+}
