@@ -56,14 +56,14 @@ void world_freeze_and_audit(struct world *w)
 	(void)atomic_fetch_or(WORLD_FREEZE, &w->signal);
 	/* Children, dying tasks and CPUs on their way to idle do not tell us: look again after
 	 * every other task's turn. */
-	while (!all_still(w) && READ_ONCE(w->slots_left)) {
+	while (!all_still(w) && READ_ONCE(w->shared->slots_left)) {
 		rcu_barrier();
 		yield();
 	}
 	if (all_still(w))
 		look_at_everything(w);
 	(void)atomic_fetch_and(~(u32)WORLD_FREEZE, &w->signal);
-	wake_up_all(&w->thaw);
+	wake_up_all(&w->shared->thaw);
 }
 
 void world_audit_end(struct world *w)

@@ -24,13 +24,13 @@ bool world_pause_point(struct user_task *u)
 	if (likely(!signal))
 		return false;
 	if (signal & WORLD_AUDIT)
-		wake_up_all(&w->init_wait);
+		wake_up_all(&w->shared->init_wait);
 	if (signal & WORLD_FREEZE) {
 		event_record(&ev_frozen, u->slot->index, w->nr_slots);
 		atomic_inc(&w->frozen);
-		wake_up_all(&w->init_wait);
+		wake_up_all(&w->shared->init_wait);
 		/* A thread that is killed by an exec goes: the exec waits for it. */
-		wait_event_killable(&w->thaw, !(READ_ONCE(w->signal) & WORLD_FREEZE));
+		wait_event_killable(&w->shared->thaw, !(READ_ONCE(w->signal) & WORLD_FREEZE));
 		atomic_dec(&w->frozen);
 	}
 	return READ_ONCE(w->signal) & WORLD_STOP;
@@ -94,17 +94,17 @@ static void slot_done(struct slot *s)
 	struct world *w = s->w;
 
 	WRITE_ONCE(s->pid, 0);
-	atomic_dec(&w->slots_left);
-	wake_up_all(&w->init_wait);
+	atomic_dec(&w->shared->slots_left);
+	wake_up_all(&w->shared->init_wait);
 }
 
 /* One slot less that the others wait for. The last one opens the schedule when all have been woken:
  * that they wake up is no part of it either, that they come to run is. */
 static void world_one_ready(struct world *w)
 {
-	if (!w->exact || atomic_dec_return(&w->lines->to_start))
+	if (!w->exact || atomic_dec_return(&w->shared->to_start))
 		return;
-	wake_up_all(&w->start_line);
+	wake_up_all(&w->shared->start_line);
 	explore_quiet(false);
 }
 
@@ -165,15 +165,15 @@ static void wait_at_line(const u64 *left, struct wait_queue_head *line, bool kil
 static void world_start_line(struct user_task *u)
 {
 	struct world *w = u->w;
-	const u64 *left = &w->lines->to_start;
+	const u64 *left = &w->shared->to_start;
 
 	if (!w->exact || u->slot->generation)
 		return;
 	world_one_ready(w);
 	if (!w->options.config->only_operations)
-		sleep_at_line(left, &w->start_line, false);
+		sleep_at_line(left, &w->shared->start_line, false);
 	else if (READ_ONCE(*left))
-		wait_at_line(left, &w->start_line, false);
+		wait_at_line(left, &w->shared->start_line, false);
 }
 
 /* The slot is through with its operations, or was never set up. Its task waits for the others; not
@@ -184,13 +184,14 @@ static void world_finish_line(struct slot *s)
 
 	if (!w->exact || !w->options.config->only_operations)
 		return;
-	if (atomic_dec_return(&w->lines->to_finish)) {
+	if (atomic_dec_return(&w->shared->to_finish)) {
 		if (user_of(current)->slot == s)
-			wait_at_line(&w->lines->to_finish, &w->finish_line, slot_is_thread(s));
+			wait_at_line(&w->shared->to_finish, &w->shared->finish_line,
+				     slot_is_thread(s));
 		return;
 	}
 	explore_quiet(true);
-	wake_up_all(&w->finish_line);
+	wake_up_all(&w->shared->finish_line);
 	/* Threads that are awake wait for a change of other words. */
 	for (u32 i = 0; i < w->m->nr_vcpus; i++) {
 		if (cpu_online(w->m, i))

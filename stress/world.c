@@ -214,9 +214,9 @@ static void init_main(void *arg)
 	struct world *w = arg;
 
 	for (;;) {
-		wait_event(&w->init_wait,
-			   !READ_ONCE(w->slots_left) || (READ_ONCE(w->signal) & WORLD_AUDIT));
-		if (!READ_ONCE(w->slots_left))
+		wait_event(&w->shared->init_wait, !READ_ONCE(w->shared->slots_left) ||
+							  (READ_ONCE(w->signal) & WORLD_AUDIT));
+		if (!READ_ONCE(w->shared->slots_left))
 			break;
 		world_freeze_and_audit(w);
 		run_softirq();
@@ -302,16 +302,16 @@ static int world_setup(struct world *w)
 	w->signal = 0;
 	w->frozen = 0;
 	w->audits = 0;
-	w->slots_left = w->nr_slots;
-	w->lines = world_alloc(w, sizeof(*w->lines));
-	if (!w->lines)
+	w->shared = world_alloc(w, sizeof(*w->shared));
+	if (!w->shared)
 		return -ENOMEM;
-	w->lines->to_start = w->nr_slots;
-	w->lines->to_finish = w->nr_slots;
-	init_waitqueue_head(&w->start_line);
-	init_waitqueue_head(&w->finish_line);
-	init_waitqueue_head(&w->thaw);
-	init_waitqueue_head(&w->init_wait);
+	w->shared->to_start = w->nr_slots;
+	w->shared->to_finish = w->nr_slots;
+	w->shared->slots_left = w->nr_slots;
+	init_waitqueue_head(&w->shared->start_line);
+	init_waitqueue_head(&w->shared->finish_line);
+	init_waitqueue_head(&w->shared->thaw);
+	init_waitqueue_head(&w->shared->init_wait);
 	w->groups = world_alloc(w, w->job->nr_groups * sizeof(*w->groups));
 	w->slots = world_alloc(w, w->nr_slots * sizeof(*w->slots));
 	w->files = world_alloc(w, w->job->nr_groups * sizeof(*w->files));

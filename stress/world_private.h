@@ -59,10 +59,16 @@ struct slot {
 	bool child_shadow_taken; /* atomic */
 };
 
-/* Slots that have yet to come to the start line, and, for config.only_operations, to the finish
- * line; atomic. Tasks wait there for each other, so they lie in the machine's memory. */
-struct world_lines {
+/* What tasks wait for each other with lies in the machine's memory, where the explorer knows one
+ * address from another. */
+struct world_shared {
+	/* Slots that have yet to come to the start line, and, for config.only_operations, to the
+	 * finish line; those that still have or get a task. All atomic. */
 	u64 to_start, to_finish;
+	u32 slots_left;
+	struct wait_queue_head start_line, finish_line;
+	struct wait_queue_head thaw; /* frozen slots wait here */
+	struct wait_queue_head init_wait;
 };
 
 struct world {
@@ -81,13 +87,9 @@ struct world {
 	struct world_percpu *percpu;
 
 	struct task_struct *init;
-	u32 signal;		     /* enum world_request bits; atomic */
-	u32 frozen;		     /* slots that have stopped at their pause point; atomic */
-	u32 slots_left;		     /* atomic */
-	struct wait_queue_head thaw; /* frozen slots wait here */
-	struct world_lines *lines;   /* explore */
-	struct wait_queue_head start_line, finish_line;
-	struct wait_queue_head init_wait;
+	u32 signal; /* enum world_request bits; atomic */
+	u32 frozen; /* slots that have stopped at their pause point; atomic */
+	struct world_shared *shared;
 	u64 free_pages_at_start;
 	u64 audits;
 };
