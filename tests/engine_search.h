@@ -10,14 +10,10 @@
 
 #include "engine/explore_coverage.h"
 #include "tests/engine_machine.h"
+#include "tests/search_set.h"
 
 #define OUTCOMES_MAX 200000
 #define SHARED_WORDS 16
-
-/* Distinct values, in order. */
-struct search_set {
-	u64 *values, nr;
-};
 
 /* What a search has seen. */
 struct search {
@@ -27,52 +23,6 @@ struct search {
 	bool exhausted;
 	char bound[400];
 };
-
-static inline int search_by_value(const void *a, const void *b)
-{
-	u64 x = *(const u64 *)a, y = *(const u64 *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static inline void search_distinct(struct search_set *s)
-{
-	u64 nr = 0;
-
-	qsort(s->values, s->nr, sizeof(*s->values), search_by_value);
-	for (u64 i = 0; i < s->nr; i++) {
-		if (!nr || s->values[i] != s->values[nr - 1])
-			s->values[nr++] = s->values[i];
-	}
-	s->nr = nr;
-}
-
-/* How many of @some are not in @all. */
-static inline u64 search_missing(const struct search_set *some, const struct search_set *all)
-{
-	u64 missing = 0, at = 0;
-
-	for (u64 i = 0; i < some->nr; i++) {
-		while (at < all->nr && all->values[at] < some->values[i])
-			at++;
-		missing += at == all->nr || all->values[at] != some->values[i];
-	}
-	return missing;
-}
-
-/* Leaves of @set only what is in @all, too. */
-static inline void search_keep(struct search_set *set, const struct search_set *all)
-{
-	u64 nr = 0;
-
-	for (u64 i = 0; i < set->nr; i++) {
-		struct search_set one = {&set->values[i], 1};
-
-		if (!search_missing(&one, all))
-			set->values[nr++] = set->values[i];
-	}
-	set->nr = nr;
-}
 
 /* FNV-1a over what the program has left behind. */
 static inline u64 search_outcome(const struct bare_machine *b, u64 bytes, enum machine_end end)

@@ -21,8 +21,10 @@
 /* Sanitizers make a schedule 10 to 20 times slower: there only the shortest searches. */
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define SCHEDULES_LONG 20
+#define SANITIZED true
 #else
 #define SCHEDULES_LONG SCHEDULES_MAX
+#define SANITIZED false
 #endif
 
 #define NAME_SIZE 32
@@ -143,6 +145,54 @@ ParameterizedTest(struct shown *s, systematic, agree_on_planted_bugs)
 		cr_expect_neq(v.end, MACHINE_FINISHED, "%s, %s: %s", s->slug, names[i], v.bound);
 		cr_expect(bug_case_expects(c, v.invariant), "%s, %s: shows as %s", s->slug,
 			  names[i], v.invariant);
+	}
+}
+
+/* What @name sees of @program. */
+static struct search_set classes_of(const char *program, const char *name)
+{
+	struct search_set classes;
+	struct config config;
+	struct verdicts v;
+
+	configure(&config, program, NULL);
+	v = search_config_classes(&config, name, SCHEDULES_MAX, &classes);
+	cr_expect(v.exhausted, "%s, %s: %s", program, name, v.bound);
+	config_destroy(&config);
+	return classes;
+}
+
+/* The classes of dfs:@bound are among those of dpor:@bound. (Where a vCPU tried in vain to take a
+ * lock makes classes only for dfs: those that dpor has are compared.) */
+static void expect_classes(const char *program, u32 bound, const struct search_set *known)
+{
+	struct search_set of_dfs, of_dpor;
+	char name[NAME_SIZE];
+
+	snprintf(name, sizeof(name), "dfs:%u", bound);
+	of_dfs = classes_of(program, name);
+	search_keep(&of_dfs, known);
+	snprintf(name, sizeof(name), "dpor:%u", bound);
+	of_dpor = classes_of(program, name);
+	cr_expect_gt(of_dfs.nr, bound);
+	cr_expect_eq(search_missing(&of_dfs, &of_dpor), 0, "%s, bound %u: %llu of %llu missing",
+		     program, bound, (unsigned long long)search_missing(&of_dfs, &of_dpor),
+		     (unsigned long long)of_dfs.nr);
+	free(of_dfs.values);
+	free(of_dpor.values);
+}
+
+Test(systematic, rounds_have_the_classes_of_their_bounds)
+{
+	static const char *const small[] = {"zap-or-fault", "write-or-zap", "two-pages",
+					    "getmm-read"};
+
+	for (u32 i = 0; !SANITIZED && i < ARRAY_SIZE(small); i++) {
+		struct search_set known = classes_of(small[i], "dpor:no-tlb");
+
+		for (u32 bound = 0; bound <= 2; bound++)
+			expect_classes(small[i], bound, &known);
+		free(known.values);
 	}
 }
 
