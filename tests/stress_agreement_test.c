@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <criterion/parameterized.h>
-
+#include "tests/stress_all_bugs.h"
 #include "tests/stress_search.h"
 
 #define SCHEDULES 50000
@@ -88,18 +87,9 @@ static struct verdicts search_case(const struct bug_case *c, const char *name)
 	return v;
 }
 
-static void free_indices(struct criterion_test_params *params)
-{
-	cr_free(params->params);
-}
-
 ParameterizedTestParameters(agreement, catalog)
 {
-	size_t *index = cr_malloc(nr_bug_cases * sizeof(*index));
-
-	for (size_t i = 0; i < nr_bug_cases; i++)
-		index[i] = i;
-	return cr_make_param_array(size_t, index, nr_bug_cases, free_indices);
+	return all_bugs();
 }
 
 static void expect_shown(const struct bug_case *c, const char *name, const struct verdicts *v)

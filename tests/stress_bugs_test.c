@@ -20,6 +20,7 @@
 #include "stress/schedule.h"
 #include "stress/verbs.h"
 #include "stress/world.h"
+#include "tests/stress_all_bugs.h"
 
 /* Sanitizers make a schedule 10 to 20 times slower: there the same is done with fewer of them. The
  * search for the bug is as long everywhere, since the seeds decide it. */
@@ -71,25 +72,9 @@ Test(bugs, each_is_documented)
 	free(text);
 }
 
-static void free_indices(struct criterion_test_params *params)
-{
-	cr_free(params->params);
-}
-
-/* Their indices: each test is a process of its own, in which no pointer from here means anything.
- */
-static struct criterion_test_params all_cases(void)
-{
-	size_t *index = cr_malloc(nr_bug_cases * sizeof(*index));
-
-	for (size_t i = 0; i < nr_bug_cases; i++)
-		index[i] = i;
-	return cr_make_param_array(size_t, index, nr_bug_cases, free_indices);
-}
-
 ParameterizedTestParameters(bugs, found_and_replayed)
 {
-	return all_cases();
+	return all_bugs();
 }
 
 static void replay(const char *path, const struct bug_finding *found)
@@ -146,7 +131,7 @@ ParameterizedTest(size_t *index, bugs, found_and_replayed)
 
 ParameterizedTestParameters(bugs, silent_without)
 {
-	return all_cases();
+	return all_bugs();
 }
 
 ParameterizedTest(size_t *index, bugs, silent_without)

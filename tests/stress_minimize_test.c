@@ -19,6 +19,7 @@
 #include "stress/minimize.h"
 #include "stress/schedule.h"
 #include "stress/verbs.h"
+#include "tests/stress_all_bugs.h"
 
 /* Sanitizers make a schedule 10 to 100 times slower: there a few bugs are enough, and each is ended
  * after so many looks (of 16 schedules each), minimal or not. None of those bugs is a data race or
@@ -226,20 +227,9 @@ static void expect_no_operation_less(const char *slug)
 	strategy_destroy(s);
 }
 
-static void free_indices(struct criterion_test_params *params)
-{
-	cr_free(params->params);
-}
-
-/* Indices: each test is a process of its own, in which no pointer from here means anything. */
 ParameterizedTestParameters(minimize, every_bug)
 {
-	size_t nr = LAST_BUG / EVERY + 1;
-	size_t *index = cr_malloc(nr * sizeof(*index));
-
-	for (size_t i = 0; i < nr; i++)
-		index[i] = i * EVERY;
-	return cr_make_param_array(size_t, index, nr, free_indices);
+	return every_nth_bug(EVERY, LAST_BUG);
 }
 
 ParameterizedTest(size_t *index, minimize, every_bug)

@@ -25,6 +25,7 @@
 #include "stress/schedule.h"
 #include "stress/schedule_text.h"
 #include "stress/verbs.h"
+#include "tests/stress_all_bugs.h"
 
 /* Sanitizers make everything 10 to 20 times slower: there the same is done with less of it. */
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
@@ -496,20 +497,9 @@ Test(schedule, jobs_that_cannot_be)
 	unlink(path);
 }
 
-static void free_indices(struct criterion_test_params *params)
-{
-	cr_free(params->params);
-}
-
-/* Their indices: each test is a process of its own, in which no pointer from here means anything.
- */
 ParameterizedTestParameters(schedule_replays, each_found_one_is_identical)
 {
-	size_t *index = cr_malloc(nr_bug_cases * sizeof(*index));
-
-	for (size_t i = 0; i < nr_bug_cases; i++)
-		index[i] = i;
-	return cr_make_param_array(size_t, index, nr_bug_cases, free_indices);
+	return all_bugs();
 }
 
 /* From the text alone, on a machine of its own. */

@@ -12,6 +12,7 @@
 #include "stress/bug_catalog.h"
 #include "stress/explored.h"
 #include "stress/schedule.h"
+#include "tests/stress_all_bugs.h"
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define SC_SCHEDULES 300
@@ -96,11 +97,6 @@ Test(tso, a_schedule_is_replayed_exactly)
 	config_destroy(&config);
 }
 
-static void free_indices(struct criterion_test_params *params)
-{
-	cr_free(params->params);
-}
-
 ParameterizedTestParameters(tso, the_kernel_is_silent)
 {
 	size_t *index = cr_malloc(nr_bug_cases * sizeof(*index));
@@ -115,7 +111,7 @@ ParameterizedTestParameters(tso, the_kernel_is_silent)
 		if (k == i)
 			index[nr++] = i;
 	}
-	return cr_make_param_array(size_t, index, nr, free_indices);
+	return cr_make_param_array(size_t, index, nr, all_bugs_free);
 }
 
 ParameterizedTest(size_t *index, tso, the_kernel_is_silent)
