@@ -415,6 +415,8 @@ static __noinline bool decision_point(struct explorer *x, struct vcpu *v, const 
 		/* The task may have moved; the access belongs to wherever it runs now. */
 		v = this_vcpu();
 		v->site = site;
+		if (unlikely(x->quiet))
+			return quiet_point(x, v, addr, site);
 	}
 	history_mix(x, (u64)v->id << 56 ^ (u64)site->line << 32 ^ access.address);
 	if (x->coverage) {

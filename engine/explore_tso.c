@@ -157,12 +157,6 @@ static void locked(struct explorer *x, struct vcpu *v, const volatile void *addr
 bool tso_access(struct explorer *x, struct vcpu *v, const volatile void *addr,
 		const struct site *site)
 {
-	/* Became quiet while @v stood at its decision point. */
-	if (unlikely(x->quiet)) {
-		if (x->spinning && site->kind != ACCESS_LOAD)
-			explore_stored(x, addr);
-		return false;
-	}
 	switch ((enum access_kind)site->kind) {
 	case ACCESS_LOAD:
 		return (x->buffered & ~(1ULL << v->id)) != 0;

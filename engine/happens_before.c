@@ -80,12 +80,15 @@ static bool create(struct hb_trace *t, u32 nr_cpus)
 	       t->scratch;
 }
 
-void hb_reset(struct hb_trace *t, u32 nr_cpus)
+void hb_reset(struct hb_trace *t, u32 nr_vcpus, bool buffers)
 {
+	u32 nr_cpus = buffers ? 2 * nr_vcpus : nr_vcpus;
+
 	if (t->nr_cpus != nr_cpus && !create(t, nr_cpus)) {
 		hb_destroy(t);
 		t->lost = true;
 	}
+	t->nr_vcpus = nr_vcpus;
 	t->nr = 0;
 	t->nr_accesses = 0;
 	if (t->lost)
@@ -273,7 +276,8 @@ struct race_search {
 
 static void candidate(struct race_search *s, u32 cpu, u32 event)
 {
-	if (event == HB_NONE || s->t->events[event].cpu == cpu || knows(s->t, s->pre, event))
+	if (event == HB_NONE || s->t->events[event].cpu == cpu || hb_is_drain(s->t, event) ||
+	    knows(s->t, s->pre, event))
 		return;
 	for (u32 i = 0; i < s->nr_candidates; i++) {
 		if (s->candidates[i] == event)
@@ -335,17 +339,17 @@ static void report(struct race_search *s, u32 earlier, u32 later, const u32 *clo
 {
 	const struct hb_trace *t = s->t;
 	struct hb_race race = {.earlier = earlier, .later = later, .interrupt = interrupt};
-	u64 kept = 0;
+	u64 kept[2] = {0};
 
 	find_first(s, earlier, later);
 	race.initial = precedes_all(s, clock, HB_NONE);
 	for (u32 cpu = 0; cpu < t->nr_cpus; cpu++) {
 		if (s->first[cpu] != HB_NONE &&
 		    precedes_all(s, clock_of(t, s->first[cpu]), s->first[cpu]))
-			kept |= 1ULL << cpu;
+			kept[cpu / 64] |= 1ULL << cpu % 64;
 	}
 	for (u32 cpu = 0; cpu < t->nr_cpus; cpu++) {
-		if (!(kept & (1ULL << cpu)))
+		if (!(kept[cpu / 64] & (1ULL << cpu % 64)))
 			s->first[cpu] = HB_NONE;
 	}
 	race.first = s->first;
@@ -537,7 +541,7 @@ static void look_at(struct race_search *s, u32 event, bool wanted)
 	/* One that waits takes what is there; else there must be something to take. */
 	if (e->by_choice)
 		join(t, s->pre, s->raised[e->cpu]);
-	if (wanted) {
+	if (wanted && !hb_is_drain(t, event)) {
 		report_accesses(s, event);
 		if (e->takes)
 			report_interrupt(s, event, s->raised[e->cpu], false);

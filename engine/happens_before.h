@@ -20,6 +20,11 @@
  * Interrupts. Taking one is a step of its own of the vCPU, which can be exchanged with the steps
  * before it back to where it was raised: but only with those before which interrupts were on.
  *
+ * Store buffers (TSO). A store is the vCPU's write when it is buffered. That it becomes visible is
+ * part of the event that makes it so, if one does: a fence of the vCPU, somebody's access to the
+ * same address. Otherwise it is an event of the buffer, which comes after the store but not after
+ * what the vCPU has done since. When that is somebody chooses, so it has no races.
+ *
  * The end. What a vCPU stood before when the schedule ended may race with what was done, too: it
  * could have come before that. It is an event behind all others that none of them knows of.
  *
@@ -67,7 +72,8 @@ struct hb_event {
 struct hb_word;
 
 struct hb_trace {
-	u32 nr_cpus;
+	u32 nr_vcpus;
+	u32 nr_cpus; /* with their store buffers, number nr_vcpus and above, if they have any */
 	struct hb_event *events;
 	u32 nr, size;
 	struct hb_access *accesses;
@@ -102,13 +108,25 @@ struct hb_race {
 
 typedef void hb_race_fn(void *arg, const struct hb_race *race);
 
-/* A trace of @nr_cpus vCPUs begins; what @t had is forgotten. The addresses in t->pending and
- * t->waiting are to be filled in. */
-void hb_reset(struct hb_trace *t, u32 nr_cpus);
+/* A trace of @nr_vcpus vCPUs begins, with store buffers if @buffers; what @t had is forgotten. The
+ * addresses in t->pending and t->waiting are to be filled in. */
+void hb_reset(struct hb_trace *t, u32 nr_vcpus, bool buffers);
 void hb_destroy(struct hb_trace *t);
 
 /* @cpu begins an event, which is returned. */
 struct hb_event *hb_begin(struct hb_trace *t, u32 cpu);
+
+/* The oldest store in @cpu's buffer becomes visible, since somebody chose so. */
+static inline struct hb_event *hb_begin_drain(struct hb_trace *t, u32 cpu)
+{
+	return hb_begin(t, t->nr_vcpus + cpu);
+}
+
+/* Is it such an event? */
+static inline bool hb_is_drain(const struct hb_trace *t, u32 event)
+{
+	return t->events[event].cpu >= t->nr_vcpus;
+}
 
 /* The schedule has ended before @cpu began this event. Behind such ones there are no others. */
 struct hb_event *hb_begin_pending(struct hb_trace *t, u32 cpu);

@@ -38,10 +38,13 @@
  * was done (hb_begin_pending()). Who could have gone on is to do so before the end
  * (nodes_note_end()).
  *
+ * Store buffers. That a store becomes visible is a choice, enumerated, or part of what makes it so
+ * (happens_before.h). An attempt at a held lock is made if the vCPU's buffer is not empty.
+ *
  * What is promised: when the search is exhausted, at least one schedule of each class was run, if
  * no schedule ended in a violation (what would have come after is not searched); after a round, at
- * least one of each class that has a schedule with so few deviations, or of one that goes on where
- * that one has ended.
+ * least one of each class that has a schedule with so few deviations. Of a schedule that ends
+ * before all is done it may be one that goes on where it has ended.
  *
  * All schedules must be run from one seed (strategy.one_seed). Used by one thread.
  */
@@ -52,6 +55,7 @@
 
 #include "engine/access.h"
 #include "engine/executor.h"
+#include "engine/explore.h"
 #include "engine/happens_before.h"
 #include "engine/machine.h"
 #include "engine/strategy_dpor_nodes.h"
@@ -86,20 +90,20 @@ struct strategy_dpor {
 
 	/* The schedule being run. */
 	const struct machine *m;
+	bool tso;
 	u32 nr_cpus;
 	u32 at; /* nodes passed */
 	struct hb_trace trace;
 	u32 changed_event; /* the event in which it leaves its predecessor */
 	bool stepped;	   /* the last event has made its access */
-	u64 waits;	   /* vCPUs that stand before a lock that was held since they do */
-	bool armed;	   /* an option of `take` or one that leaves it was just chosen */
+	enum { NO_DRAIN, DRAIN_CHOSEN, DRAIN_BEGUN } drain; /* what the last choice was about */
+	u64 waits;  /* vCPUs that stand before a lock that was held since they do */
+	bool armed; /* an option of `take` or one that leaves it was just chosen */
 	struct option armed_option;
 	bool asleep; /* not searched from here on: everything was tried before, or it is too long */
 	u32 searched; /* events before that */
-	/* As it was at the last pick: who could have gone on, with what, before which event. */
-	u64 runnable;
-	struct pending_access standing[MAX_VCPUS_EXPLORE];
-	u32 picked_event;
+	u64 standing; /* vCPUs that could have gone on at the last pick, and have not since */
+	struct pending_access stands_before[MAX_VCPUS_EXPLORE];
 	u64 raised; /* vCPUs with an interrupt that they have not taken */
 
 	u64 schedules; /* of all rounds */
@@ -111,14 +115,33 @@ struct strategy_dpor {
 
 /* --- The schedule being run ------------------------------------------------------------------- */
 
+/* The vCPUs have store buffers: at most one event has begun. */
+static void learn_buffers(struct strategy_dpor *s)
+{
+	struct hb_event first = {0}, *e;
+	bool begun = s->trace.nr != 0;
+
+	s->tso = true;
+	if (begun)
+		first = s->trace.events[0];
+	hb_reset(&s->trace, s->nr_cpus, true);
+	e = begun ? hb_begin(&s->trace, first.cpu) : NULL;
+	if (e)
+		*e = first;
+}
+
 static void learn_machine(struct strategy_dpor *s)
 {
 	const struct machine *m = this_vcpu()->machine;
 
 	s->m = m;
+	if (m->config.tso && !s->tso)
+		learn_buffers(s);
 	for (u32 i = 0; !s->trace.lost && i < s->nr_cpus; i++) {
 		s->trace.pending[i] = arena_offset(&m->arena, &m->vcpus[i].pending);
 		s->trace.waiting[i] = arena_offset(&m->arena, &m->vcpus[i].nr_waiting);
+		if (m->vcpus[i].pending)
+			s->raised |= 1ULL << i;
 	}
 }
 
@@ -137,9 +160,10 @@ static void dpor_begin(struct strategy *base, u64 seed, u32 nr_vcpus)
 	s->asleep = s->place.worker != 0;
 	s->base.exhausted |= s->asleep;
 	s->changed_event = 0;
-	s->runnable = 0;
+	s->standing = 0;
 	s->raised = 0;
-	hb_reset(&s->trace, nr_vcpus);
+	s->drain = NO_DRAIN;
+	hb_reset(&s->trace, nr_vcpus, s->tso);
 	s->trace.in_vain = s->in_rounds;
 	if (s->in_rounds) {
 		nodes_cut(&s->nodes, 0);
@@ -188,10 +212,13 @@ static bool can_take(const struct strategy_dpor *s, u32 cpu, const struct pendin
 	return pending->site && !v->spin_addr && !v->irqs_off;
 }
 
-/* Does it stand before a lock that is held? */
-static bool is_blocked(const struct strategy_dpor *s, const struct pending_access *pending)
+/* Does it stand before a lock that is held? With stores in its buffer it does not only wait: the
+ * attempt makes them visible. */
+static bool is_blocked(const struct strategy_dpor *s, u32 cpu, const struct pending_access *pending)
 {
 	if (!pending->site || pending->site->kind != ACCESS_LOCK || !pending->address)
+		return false;
+	if (s->m->vcpus[cpu].explorer->buffered & (1ULL << cpu))
 		return false;
 	return *(const volatile u32 *)(s->m->arena.base + pending->address) != 0;
 }
@@ -204,7 +231,7 @@ static void find_enabled(struct strategy_dpor *s, const struct decision *d, stru
 
 		if (can_take(s, cpu, &d->pending[cpu]) && s->m->vcpus[cpu].pending)
 			enabled->take |= 1ULL << cpu;
-		if (!is_blocked(s, &d->pending[cpu]))
+		if (!is_blocked(s, cpu, &d->pending[cpu]))
 			enabled->step |= 1ULL << cpu;
 		else
 			s->waits |= 1ULL << cpu;
@@ -348,31 +375,25 @@ static struct option choose_and_begin(struct strategy_dpor *s, const struct opti
 
 static void remember_standing(struct strategy_dpor *s, const struct decision *d)
 {
-	s->runnable = d->runnable;
-	memcpy(s->standing, d->pending, s->nr_cpus * sizeof(*s->standing));
-	s->picked_event = s->trace.nr;
+	s->standing = d->runnable;
+	memcpy(s->stands_before, d->pending, s->nr_cpus * sizeof(*s->stands_before));
 }
 
-/* The schedule has ended: who has not gone on since the last pick stands where it stood. Its next
- * step could have come earlier, and so could its interrupt. */
+/* The schedule has ended: the next step of who stands could have come earlier, and so could an
+ * interrupt that was not taken. */
 static void add_pending(struct strategy_dpor *s)
 {
-	u64 left = s->runnable;
-	u32 end = s->trace.nr;
-
-	for (u32 i = s->picked_event; i < end; i++)
-		left &= ~(1ULL << s->trace.events[i].cpu);
-	for (; left && !s->trace.lost; left &= left - 1) {
+	for (u64 left = s->standing; left && !s->trace.lost; left &= left - 1) {
 		u32 cpu = (u32)__builtin_ctzll(left);
 		struct hb_access access;
 
-		if (!s->standing[cpu].site)
+		if (!s->stands_before[cpu].site)
 			continue;
-		access = searched_access(&s->standing[cpu]);
+		access = searched_access(&s->stands_before[cpu]);
 		hb_begin_pending(&s->trace, cpu);
 		hb_add(&s->trace, access.address, access.kind);
 	}
-	for (left = s->raised; left && !s->trace.lost; left &= left - 1) {
+	for (u64 left = s->raised; left && !s->trace.lost; left &= left - 1) {
 		struct hb_event *e = hb_begin_pending(&s->trace, (u32)__builtin_ctzll(left));
 
 		if (e)
@@ -388,6 +409,7 @@ static u32 dpor_pick(struct strategy *base, const struct decision *d)
 	u32 by_default = decision_default(d);
 	struct option o;
 
+	s->drain = NO_DRAIN;
 	/* The first one is made before any vCPU runs. */
 	if (unlikely(!s->m) && !this_vcpu()) {
 		struct options all = {d->runnable, 0};
@@ -407,6 +429,7 @@ static u32 dpor_pick(struct strategy *base, const struct decision *d)
 	o = choose_and_begin(s, &enabled, by_default,
 			     (enabled.step | enabled.take) & (1ULL << d->last) ? d->last : HB_NONE,
 			     open);
+	s->standing &= ~(1ULL << o.cpu);
 	/* Whether it takes its interrupt is asked at once. */
 	s->armed = open[o.cpu] && s->m->vcpus[o.cpu].pending;
 	s->armed_option = o;
@@ -462,14 +485,18 @@ static u32 dpor_choose(struct strategy *base, enum choice kind, u32 cpu, u32 n)
 	u32 value;
 
 	s->armed = false;
+	s->drain = NO_DRAIN;
 	if (kind == CHOICE_INTERRUPT)
 		return armed ? s->armed_option.take : interrupt_alone(s, cpu);
-	event_of(s, cpu);
+	if (kind != CHOICE_DRAIN)
+		event_of(s, cpu);
 	if ((kind == CHOICE_TLB_EVICT || kind == CHOICE_TLB_FILL) && !s->with_tlb)
 		return 0;
 	value = enumerate(s, n);
 	if (kind == CHOICE_TICK && value && !s->trace.lost && !s->asleep)
 		s->trace.events[s->trace.nr - 1].ticked = true;
+	if (kind == CHOICE_DRAIN && value)
+		s->drain = DRAIN_CHOSEN;
 	return value;
 }
 
@@ -482,6 +509,8 @@ static void dpor_step(struct strategy *base, u32 cpu, const struct pending_acces
 	(void)history;
 	s->armed = false;
 	s->waits &= ~(1ULL << cpu);
+	s->standing &= ~(1ULL << cpu);
+	s->drain = NO_DRAIN;
 	event_of(s, cpu);
 	if (s->asleep)
 		return;
@@ -497,9 +526,15 @@ static void dpor_touch(struct strategy *base, u32 cpu, u64 address, bool write)
 {
 	struct strategy_dpor *s = (struct strategy_dpor *)base;
 
-	event_of(s, cpu);
+	/* What becomes visible is @cpu's; who makes it so is the one that runs. */
+	if (s->drain == NO_DRAIN)
+		event_of(s, this_vcpu()->id);
 	if (s->asleep)
 		return;
+	if (s->drain == DRAIN_CHOSEN) {
+		hb_begin_drain(&s->trace, cpu);
+		s->drain = DRAIN_BEGUN;
+	}
 	hb_add(&s->trace, address, write ? HB_WRITE : HB_READ);
 	for (u32 i = 0; write && !s->trace.lost && i < s->nr_cpus; i++) {
 		if (address == s->trace.pending[i])
@@ -521,6 +556,7 @@ static void dpor_interrupted(struct strategy *base, u32 cpu)
 
 	event_of(s, cpu);
 	s->raised &= ~(1ULL << cpu);
+	s->standing &= ~(1ULL << cpu);
 	if (!s->trace.lost && !s->asleep)
 		s->trace.events[s->trace.nr - 1].takes = true;
 }
@@ -629,14 +665,9 @@ static void dpor_end(struct strategy *base, const struct explore_stats *stats)
 	s->schedules++;
 	s->in_round++;
 	s->redundant += s->asleep;
-	s->nodes.lost |= s->trace.lost;
 	if (s->at < s->nodes.nr) {
 		s->diverged = true;
 		nodes_cut(&s->nodes, s->at);
-	}
-	if (s->trace.lost) {
-		s->base.exhausted = true;
-		return;
 	}
 	if (s->m && machine_stopping(s->m))
 		s->shortened = true;
@@ -645,11 +676,16 @@ static void dpor_end(struct strategy *base, const struct explore_stats *stats)
 		s->diverged = true;
 		s->changed = 0;
 	}
-	if (!s->asleep && !s->shortened) {
-		nodes_note_end(&s->nodes, &s->trace, s->in_rounds);
+	if (!s->asleep) {
+		nodes_note_end(&s->nodes, s->standing, s->nr_cpus, s->in_rounds);
 		add_pending(s);
 	}
 	hb_races(&s->trace, s->changed_event, s->asleep ? s->searched : s->trace.nr, note_race, s);
+	if (s->trace.lost) {
+		s->nodes.lost = true;
+		s->base.exhausted = true;
+		return;
+	}
 	if (s->in_rounds) {
 		next_in_rounds(s);
 		return;

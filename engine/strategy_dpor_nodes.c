@@ -151,7 +151,7 @@ static void note_source(const struct hb_trace *t, struct node *n, const struct h
 		first = own;
 		found = true;
 	}
-	for (u32 cpu = 0; cpu < t->nr_cpus; cpu++) {
+	for (u32 cpu = 0; cpu < t->nr_vcpus; cpu++) {
 		struct option o;
 
 		if (race->first[cpu] == HB_NONE)
@@ -187,9 +187,13 @@ static void note_bounded(struct node *n, struct option own, struct option next)
 /* The event with which @event's vCPU began to run without a break. */
 static u32 first_of_run(const struct hb_trace *t, u32 event)
 {
-	while (event && t->events[event - 1].cpu == t->events[event].cpu)
-		event--;
-	return event;
+	u32 cpu = t->events[event].cpu, first = event;
+
+	for (u32 i = event; i && (t->events[i - 1].cpu == cpu || hb_is_drain(t, i - 1)); i--) {
+		if (t->events[i - 1].cpu == cpu)
+			first = i - 1;
+	}
+	return first;
 }
 
 /* The first event of @later's vCPU behind @earlier. */
@@ -244,7 +248,7 @@ static void note_free(struct node_stack *s, u32 last, struct option o)
 	}
 }
 
-void nodes_note_end(struct node_stack *s, const struct hb_trace *t, bool bounded)
+void nodes_note_end(struct node_stack *s, u64 standing, u32 nr_cpus, bool bounded)
 {
 	u32 last = nodes_last_options(s, s->nr);
 	struct options left;
@@ -253,14 +257,10 @@ void nodes_note_end(struct node_stack *s, const struct hb_trace *t, bool bounded
 	if (last == HB_NONE)
 		return;
 	n = &s->nodes[last];
-	left = n->enabled;
-	for (u32 i = n->first_event; i < t->nr; i++) {
-		left.step &= ~(1ULL << t->events[i].cpu);
-		left.take &= ~(1ULL << t->events[i].cpu);
-	}
+	left = (struct options){n->enabled.step & standing, n->enabled.take & standing};
 	options_add_all(&n->backtrack, &left);
 	n->ends |= left.step || left.take;
-	for (u32 cpu = 0; bounded && cpu < t->nr_cpus; cpu++) {
+	for (u32 cpu = 0; bounded && cpu < nr_cpus; cpu++) {
 		if (left.step & (1ULL << cpu))
 			note_free(s, last, (struct option){cpu, false});
 		if (left.take & (1ULL << cpu))

@@ -126,9 +126,9 @@ bool node_first_awake(const struct node *n, const struct options *set, u32 prefe
 void nodes_note_race(struct node_stack *s, const struct hb_trace *t, const struct hb_race *race,
 		     bool bounded);
 
-/* The end of a schedule depends on everything: who could have gone on and did not is to do so
- * before it, in some schedule. @bounded: that may cost too much at the end, so it is also noted
- * where it last cost nothing. */
-void nodes_note_end(struct node_stack *s, const struct hb_trace *t, bool bounded);
+/* The end of a schedule depends on everything: those of @standing, who could have gone on at the
+ * last node and have not, are to do so before it, in some schedule. @bounded: that may cost too
+ * much at the end, so it is also noted where it last cost nothing. */
+void nodes_note_end(struct node_stack *s, u64 standing, u32 nr_cpus, bool bounded);
 
 #endif

@@ -376,6 +376,21 @@ Test(coverage, quiet_stretches_do_not_count)
 	bare_destroy(&c.b);
 }
 
+/* Was @word, of the shared ones, written as part of the schedule? */
+static bool write_counts(const struct covered *c, const u64 *word)
+{
+	const struct explore_coverage *coverage = c->b.m->coverage;
+	u64 address = arena_offset(&c->b.m->arena, word);
+
+	for (u32 i = 0; i <= coverage->mask; i++) {
+		const struct coverage_word *w = &coverage->words[i];
+
+		if ((w->tag & ((1ULL << COVERAGE_ADDRESS_BITS) - 1)) == address && w->written)
+			return true;
+	}
+	return false;
+}
+
 static void one_ends_it(struct vcpu *v)
 {
 	u64 *words = shared_of(v);
@@ -391,14 +406,59 @@ Test(coverage, what_comes_after_the_end_does_not_count)
 	static const struct bare_program program = {
 		.cpus = 2, .vcpu_main = one_ends_it, .shared_bytes = 256};
 	struct covered c;
-	u64 words = 0;
+	const u64 *words;
 
 	covered_create(&c, &program);
 	(void)class_of(&c, "100", 0);
-	for (u32 i = 0; i <= c.b.m->coverage->mask; i++)
-		words += c.b.m->coverage->words[i].written != 0;
-	cr_assert_eq(words, 1);
-	cr_assert_eq(((u64 *)c.b.shared)[8], 1);
+	words = c.b.shared;
+	cr_assert(write_counts(&c, &words[0]));
+	cr_assert_not(write_counts(&c, &words[8]));
+	cr_assert_eq(words[8], 1);
+	bare_destroy(&c.b);
+}
+
+/* CPU 1 is in a handler, taken before its own write, when CPU 0 ends the schedule. */
+static void ended_in_a_handler(struct vcpu *v)
+{
+	u64 *words = shared_of(v);
+
+	if (v->id) {
+		xchg(&words[8], 1);
+		return;
+	}
+	(void)vcpu_raise(&v->machine->vcpus[1], PENDING_CALL_FUNCTION);
+	xchg(&words[0], 1);
+	explore_quiet(true);
+}
+
+static void handle_with_two_writes(struct vcpu *v, u32 bits)
+{
+	u64 *words = shared_of(v);
+
+	if (!(bits & PENDING_CALL_FUNCTION))
+		return;
+	xchg(&words[16], 1);
+	xchg(&words[24], 1);
+}
+
+Test(coverage, nor_does_what_an_interrupt_has_put_off_until_then)
+{
+	static const struct bare_program program = {.cpus = 2,
+						    .vcpu_main = ended_in_a_handler,
+						    .interrupt = handle_with_two_writes,
+						    .shared_bytes = 256};
+	struct covered c;
+	const u64 *words;
+
+	covered_create(&c, &program);
+	/* CPU 1 comes to its write, CPU 0 raises, CPU 1 takes it and makes the first write. */
+	(void)class_of(&c, "1001100", 1);
+	words = c.b.shared;
+	cr_assert(write_counts(&c, &words[0]));
+	cr_assert(write_counts(&c, &words[16]));
+	cr_assert_not(write_counts(&c, &words[24]));
+	cr_assert_not(write_counts(&c, &words[8]));
+	cr_assert_eq(words[8] + words[16] + words[24], 3);
 	bare_destroy(&c.b);
 }
 

@@ -48,6 +48,7 @@ struct bare_program {
 	void (*interrupt)(struct vcpu *v, u32 bits); /* may be NULL */
 	u64 shared_bytes;
 	u64 max_steps; /* 0: ENGINE_MAX_STEPS */
+	bool tso;
 };
 
 struct bare_machine {
@@ -69,6 +70,7 @@ static inline struct machine_config bare_config(const struct bare_program *p, u6
 		.arena_bytes = ENGINE_ARENA_BYTES,
 		.max_steps = p->max_steps ? p->max_steps : ENGINE_MAX_STEPS,
 		.stall_seconds = ENGINE_STALL_SECONDS,
+		.tso = p->tso,
 	};
 }
 

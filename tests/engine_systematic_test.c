@@ -538,3 +538,68 @@ Test(engine_systematic, who_stands_before_a_lock_at_the_end_could_have_had_it)
 	cr_expect_eq(search(&p, "dpor:1").outcomes, HELD + 1);
 	cr_expect_eq(search(&p, "dpor:all").outcomes, HELD + 1);
 }
+
+struct buffered {
+	u64 flag, other, p, y;
+	u64 seen[2];
+};
+
+/* When CPU 1 ends the schedule CPU 0 may stand before its read, with a store in its buffer, which
+ * the end makes visible: it stands there nevertheless. */
+static void end_with_a_full_buffer(struct vcpu *v)
+{
+	struct buffered *b = shared_of(v);
+	struct spin spin = {0};
+
+	if (!v->id) {
+		xchg(&b->flag, 1);
+		WRITE_ONCE(b->other, 1);
+		b->seen[0] = READ_ONCE(b->p);
+		WRITE_ONCE(b->y, 1);
+		return;
+	}
+	while (!READ_ONCE(b->flag))
+		cpu_relax_on(&b->flag, &spin);
+	xchg(&b->p, 1);
+	b->seen[1] = xchg(&b->y, 2);
+	explore_quiet(true);
+}
+
+Test(engine_systematic, a_store_that_the_end_makes_visible_moves_nobody)
+{
+	static const struct bare_program p = {.cpus = 2,
+					      .vcpu_main = end_with_a_full_buffer,
+					      .shared_bytes = sizeof(struct buffered),
+					      .tso = true};
+	struct search s = search(&p, "dfs:2");
+
+	cr_expect_eq(s.outcomes, 4);
+	cr_expect_eq(search(&p, "dpor:2").outcomes, s.outcomes);
+	cr_expect_eq(search(&p, "dpor:all").outcomes, s.outcomes);
+}
+
+/* More than dpor keeps of one schedule (DPOR_EVENTS_MAX). */
+#define LONG_EACH 600000
+
+static void write_long(struct vcpu *v)
+{
+	u64 *words = shared_of(v);
+
+	for (u64 i = 0; i < LONG_EACH; i++)
+		WRITE_ONCE(words[8 * v->id], i);
+}
+
+Test(engine_systematic, of_a_very_long_schedule_the_end_is_not_searched)
+{
+	struct bare_program p = {.cpus = 2,
+				 .vcpu_main = write_long,
+				 .shared_bytes = SHARED_WORDS * sizeof(u64),
+				 .max_steps = 4 * LONG_EACH};
+	struct search s;
+
+	s = search_at(&p, "dpor:0", 0, 1, 3);
+	cr_expect(s.exhausted);
+	cr_expect_eq(s.ends[MACHINE_FINISHED], s.schedules);
+	cr_expect(strstr(s.bound, "the end of a very long schedule is not searched"), "%s",
+		  s.bound);
+}
