@@ -97,7 +97,8 @@ __attribute__((noreturn)) void sys_exit(u32 code);
  * only the caller ends by its own doing. */
 __attribute__((noreturn)) void sys_exit_group(u32 code);
 
-/* SIGKILL for the thread group @pid. 0 or -ESRCH. */
+/* SIGKILL for the thread group @pid. 0, or -ESRCH if there is none; where the kernel says 0, since
+ * it has all exited and was not waited for yet, it may be either. */
 int sys_kill(u32 pid);
 
 /* Waits for the group of a child, the caller's or another thread's of its group, to exit and reaps
